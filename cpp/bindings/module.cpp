@@ -1,0 +1,364 @@
+// backprop._backprop: check, map, release the GIL, call. No arithmetic.
+#include "arrays.hpp"
+
+#include <pybind11/stl.h>
+
+#include <mutex>
+
+#include "backprop/predict.hpp"
+#include "backprop/trainer.hpp"
+
+#define BACKPROP_STRING_(x) #x
+#define BACKPROP_STRING(x) BACKPROP_STRING_(x)
+
+namespace bindings {
+
+using namespace backprop;
+
+/// Things that are costly to make and used by one call at a time: taken out, used, put back, so
+/// that threads that share a network never share a workspace.
+template <class Thing>
+class Cache {
+ public:
+  template <class Fits, class Make>
+  std::unique_ptr<Thing> take(Fits&& fits, Make&& make) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      for (auto& thing : things_)
+        if (thing && fits(*thing)) return std::move(thing);
+    }
+    return make();
+  }
+  void put(std::unique_ptr<Thing> thing) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (auto& place : things_)
+      if (!place) {
+        place = std::move(thing);
+        return;
+      }
+    things_[0] = std::move(thing);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<Thing> things_[4];
+};
+
+/// A network with the workspaces its calls reuse.
+template <class T>
+struct BoundNetwork : Network<T> {
+  using Network<T>::Network;
+  Cache<Workspace<T>> workspaces;
+  Cache<SingleExample<T>> singles;
+
+  /// Runs f with a workspace for m examples that holds what `keep` says.
+  template <class F>
+  auto with_workspace(Index m, Keep keep, F&& f) {
+    auto ws =
+        workspaces.take([&](const Workspace<T>& w) { return w.keep == keep && w.capacity >= m; },
+                        [&] { return std::make_unique<Workspace<T>>(*this, m, keep); });
+    ws->reserve_scratch(ThreadPool::instance().n_threads());
+    struct PutBack {
+      BoundNetwork& net;
+      std::unique_ptr<Workspace<T>>& ws;
+      ~PutBack() { net.workspaces.put(std::move(ws)); }
+    } put_back{*this, ws};
+    return f(*ws);
+  }
+};
+
+template <class T>
+py::array forward(BoundNetwork<T>& net, py::handle X_object, bool check_finite) {
+  const Examples<T> X = map_examples<T>(X_object, net, check_finite);
+  const Index p = net.layout().n_outputs();
+  py::array_t<T> Y_hat({X.count, p});
+  T* out = Y_hat.mutable_data();
+  // Other Python threads run while the examples pass through the network.
+  const py::gil_scoped_release release;
+  if (X.count == 1) {
+    auto single = net.singles.take([](auto&) { return true; },
+                                   [&] { return std::make_unique<SingleExample<T>>(net); });
+    single->predict(net, X.data, X.feature_stride, out);
+    net.singles.put(std::move(single));
+  } else {
+    net.with_workspace(std::min(X.count, examples_at_once), Keep::output, [&](Workspace<T>& ws) {
+      predict(net, ws, X, ThreadPool::instance().n_threads(), out);
+    });
+  }
+  return Y_hat;
+}
+
+template <class T>
+double loss(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, bool check_finite) {
+  const Examples<T> X = map_examples<T>(X_object, net, check_finite);
+  const Targets<T> y = map_targets<T>(y_object, net, X.count, check_finite);
+  const py::gil_scoped_release release;  // pure computation on mapped memory
+  return net.with_workspace(std::min(X.count, examples_at_once), Keep::loss, [&](Workspace<T>& ws) {
+    return mean_loss(net, ws, X, y, ThreadPool::instance().n_threads());
+  });
+}
+
+/// The whole of X as one batch, its gradient handed to the rule.
+template <class T, class Rule>
+double full_step(BoundNetwork<T>& net, const Examples<T>& X, const Targets<T>& y, Workspace<T>& ws,
+                 const Rule& rule) {
+  const FlushDenormals flush;
+  return step(net, ws, row_blocks(net.layout()), X, y, Batch{nullptr, 0, X.count},
+              ThreadPool::instance().n_threads(), rule);
+}
+
+template <class T>
+py::tuple gradients(BoundNetwork<T>& net, py::handle X_object, py::handle y_object,
+                    bool check_finite) {
+  const Examples<T> X = map_examples<T>(X_object, net, check_finite);
+  const Targets<T> y = map_targets<T>(y_object, net, X.count, check_finite);
+  py::array_t<T> gradient(net.layout().n_parameters());
+  const StoreGradient<T> rule{gradient.mutable_data()};
+  double value = 0;
+  {
+    const py::gil_scoped_release release;  // pure computation on mapped memory
+    value = net.with_workspace(X.count, Keep::gradient,
+                               [&](Workspace<T>& ws) { return full_step(net, X, y, ws, rule); });
+  }
+  return py::make_tuple(value, gradient);
+}
+
+template <class T>
+double descend(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, double lr,
+               bool check_finite) {
+  const Examples<T> X = map_examples<T>(X_object, net, check_finite);
+  const Targets<T> y = map_targets<T>(y_object, net, X.count, check_finite);
+  const GradientDescent<T> rule{net.theta(), static_cast<T>(lr)};
+  const py::gil_scoped_release release;  // pure computation on mapped memory
+  return net.with_workspace(X.count, Keep::gradient,
+                            [&](Workspace<T>& ws) { return full_step(net, X, y, ws, rule); });
+}
+
+template <class T>
+py::array unpacked(const Panels<T>& panels, Index n, Index m) {
+  py::array_t<T> out({m, n});
+  unpack(panels, n, 0, m, out.mutable_data());
+  return out;
+}
+
+template <class T>
+py::dict trace(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, bool check_finite) {
+  const Examples<T> X = map_examples<T>(X_object, net, check_finite);
+  const Targets<T> y = map_targets<T>(y_object, net, X.count, check_finite);
+  const Index L = net.layout().n_layers(), m = X.count;
+  py::array_t<T> gradient(net.layout().n_parameters());
+  const StoreGradient<T> rule{gradient.mutable_data()};
+  Workspace<T> ws(net, m, Keep::trace);
+  double value = 0;
+  {
+    const py::gil_scoped_release release;  // pure computation on mapped memory
+    ws.reserve_scratch(ThreadPool::instance().n_threads());
+    value = full_step(net, X, y, ws, rule);
+    finish_trace(net, ws, y, m);
+  }
+  py::list A, H, grad_A, grad_H;
+  for (Index k = 1; k <= L; ++k) {
+    const Index n = net.layout().size(k);
+    A.append(unpacked(ws.A[static_cast<std::size_t>(k - 1)], n, m));
+    H.append(unpacked(ws.h(k), n, m));
+    grad_A.append(unpacked(ws.grad_a(k), n, m));
+    grad_H.append(unpacked(ws.grad_H[static_cast<std::size_t>(k - 1)], n, m));
+  }
+  py::dict result;
+  result["loss"] = value;
+  result["X"] = X_object;
+  result["Y_hat"] = H[static_cast<std::size_t>(L - 1)];
+  result["A"] = A;
+  result["H"] = H;
+  result["grad_A"] = grad_A;
+  result["grad_H"] = grad_H;
+  result["grad_theta"] = gradient;
+  return result;
+}
+
+/// Asks Python for a pending Ctrl-C, but only after some work: taking the GIL can cost a thread
+/// switch.
+class InterruptCheck {
+ public:
+  InterruptCheck(Index n_parameters, Index batch_size)
+      : work_(6.0 * static_cast<double>(n_parameters) * static_cast<double>(batch_size)) {}
+
+  bool operator()() {
+    done_ += work_;
+    if (done_ < work_between_checks) return false;
+    done_ = 0;
+    const py::gil_scoped_acquire acquire;
+    return PyErr_CheckSignals() != 0;
+  }
+
+ private:
+  static constexpr double work_between_checks = 2e9;  // some ten milliseconds
+  double work_, done_ = 0;
+};
+
+template <class T>
+struct BoundTrainer : Trainer<T> {
+  BoundTrainer(BoundNetwork<T>& net_, Index batch_size_)
+      : Trainer<T>(net_, batch_size_), net(net_), batch_size(batch_size_) {}
+  BoundNetwork<T>& net;
+  Index batch_size;
+};
+
+inline const std::int64_t* map_order(py::handle object, Index m) {
+  const py::array array = require_array<std::int64_t>(object, "order");
+  if (array.ndim() != 1 || array.shape(0) != m || !(array.flags() & py::array::c_style))
+    throw py::value_error("`order` must be a contiguous permutation of the " + std::to_string(m) +
+                          " examples, got shape " + shape_of(array));
+  const auto* order = static_cast<const std::int64_t*>(array.data());
+  for (Index j = 0; j < m; ++j)
+    if (order[j] < 0 || order[j] >= m)
+      throw py::value_error("`order` must hold positions from 0 to " + std::to_string(m - 1) +
+                            ", got " + std::to_string(order[j]));
+  return order;
+}
+
+template <class T>
+py::tuple epoch(BoundTrainer<T>& trainer, py::handle X_object, py::handle y_object,
+                py::handle order_object, double lr) {
+  const Examples<T> X = map_examples<T>(X_object, trainer.net, false);
+  const Targets<T> y = map_targets<T>(y_object, trainer.net, X.count, false);
+  const std::int64_t* order = order_object.is_none() ? nullptr : map_order(order_object, X.count);
+  InterruptCheck interrupted(trainer.net.layout().n_parameters(), trainer.batch_size);
+  typename Trainer<T>::Epoch result{};
+  {
+    // An epoch may take minutes; the GIL comes back only to look for Ctrl-C.
+    const py::gil_scoped_release release;
+    result = trainer.epoch(X, y, order, static_cast<T>(lr), std::ref(interrupted));
+  }
+  if (result.interrupted) throw py::error_already_set();
+  return py::make_tuple(result.loss, result.failed_batch);
+}
+
+template <class T>
+void bind(py::module_& m, const char* network_name, const char* trainer_name) {
+  using Net = BoundNetwork<T>;
+  py::class_<Net>(m, network_name)
+      .def(py::init<std::vector<Index>, std::vector<std::string>, std::string, std::string>(),
+           py::arg("layer_sizes"), py::arg("hidden"), py::arg("output"), py::arg("loss"))
+      .def_property_readonly("layer_sizes", [](const Net& net) { return net.layout().sizes(); })
+      .def_property_readonly("hidden_names",
+                             [](const Net& net) {
+                               std::vector<std::string> names;
+                               for (Index k = 1; k < net.layout().n_layers(); ++k)
+                                 names.push_back(net.hidden(k).name);
+                               return names;
+                             })
+      .def_property_readonly("output_name", [](const Net& net) { return net.loss().output; })
+      .def_property_readonly("loss_name", [](const Net& net) { return net.loss().name; })
+      .def_property_readonly("theta",
+                             [](py::object self) {
+                               Net& net = self.cast<Net&>();
+                               return view(net.theta(), {net.layout().n_parameters()}, self);
+                             })
+      .def_property_readonly("W",
+                             [](py::object self) {
+                               Net& net = self.cast<Net&>();
+                               const Layout& layout = net.layout();
+                               py::list views;
+                               for (Index k = 1; k <= layout.n_layers(); ++k)
+                                 views.append(view(net.theta() + layout.w(k),
+                                                   {layout.size(k), layout.size(k - 1)}, self));
+                               return views;
+                             })
+      .def_property_readonly(
+          "b",
+          [](py::object self) {
+            Net& net = self.cast<Net&>();
+            const Layout& layout = net.layout();
+            py::list views;
+            for (Index k = 1; k <= layout.n_layers(); ++k)
+              views.append(view(net.theta() + layout.b(k), {layout.size(k)}, self));
+            return views;
+          })
+      .def("forward", &forward<T>, py::arg("X"), py::arg("check_finite") = true)
+      .def("loss", &loss<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true)
+      .def("gradients", &gradients<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true)
+      .def("trace", &trace<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true)
+      .def("step", &descend<T>, py::arg("X"), py::arg("y"), py::arg("lr"),
+           py::arg("check_finite") = true);
+
+  py::class_<BoundTrainer<T>>(m, trainer_name)
+      .def(py::init([](Net& net, Index batch_size) {
+             if (batch_size < 1)
+               throw py::value_error("`batch_size` must be at least 1, got " +
+                                     std::to_string(batch_size));
+             return std::make_unique<BoundTrainer<T>>(net, batch_size);
+           }),
+           py::arg("network"), py::arg("batch_size"), py::keep_alive<1, 2>())
+      .def("epoch", &epoch<T>, py::arg("X"), py::arg("y"), py::arg("order").none(true),
+           py::arg("lr"));
+}
+
+py::tuple describe(py::handle object) {
+  const auto described = [](const auto& X) {
+    return py::make_tuple(reinterpret_cast<std::uintptr_t>(X.data),
+                          py::make_tuple(X.count, X.n_features),
+                          py::make_tuple(X.example_stride, X.feature_stride));
+  };
+  const bool single = py::isinstance<py::array_t<float>>(object);
+  const py::array array =
+      single ? require_array<float>(object, "X") : require_array<double>(object, "X");
+  if (array.ndim() != 2)
+    throw py::value_error("`X` must have 2 dimensions, got shape " + shape_of(array));
+  return single ? described(map_matrix<float>(array)) : described(map_matrix<double>(array));
+}
+
+void shuffle_order(py::handle object, std::uint64_t seed, std::uint64_t epoch) {
+  py::array array = require_array<std::int64_t>(object, "order");
+  if (array.ndim() != 1 || !array.writeable() || !(array.flags() & py::array::c_style))
+    throw py::value_error("`order` must be a writable contiguous vector, got shape " +
+                          shape_of(array));
+  shuffle(static_cast<std::int64_t*>(array.mutable_data()), array.shape(0), seed, epoch);
+}
+
+py::dict info() {
+  py::dict result;
+  result["version"] = BACKPROP_VERSION;
+  result["eigen"] = BACKPROP_STRING(EIGEN_WORLD_VERSION) "." BACKPROP_STRING(
+      EIGEN_MAJOR_VERSION) "." BACKPROP_STRING(EIGEN_MINOR_VERSION);
+  result["level"] = BACKPROP_STRING(BACKPROP_LEVEL);
+  result["compiler"] = BACKPROP_COMPILER;
+  result["lanes_float32"] = lanes<float>;
+  result["lanes_float64"] = lanes<double>;
+  return result;
+}
+
+}  // namespace bindings
+
+PYBIND11_MODULE(_backprop, m) {
+  using namespace bindings;
+  m.attr("__version__") = BACKPROP_VERSION;
+  m.def("info", &info);
+  m.def("get_num_threads", [] { return ThreadPool::instance().n_threads(); });
+  m.def(
+      "set_num_threads",
+      [](int n_threads) {
+        if (n_threads < 1)
+          throw py::value_error("`n_threads` must be at least 1, got " + std::to_string(n_threads));
+        ThreadPool::instance().set_n_threads(n_threads);
+      },
+      py::arg("n_threads"));
+  m.def("activations", [] {
+    std::vector<std::string> names;
+    for (const auto& activation : activations<double>) names.push_back(activation.name);
+    return names;
+  });
+  m.def("outputs", [] {
+    py::dict pairs;
+    for (const auto& pair : losses<double>)
+      pairs[pair.output] =
+          py::cast<py::list>(pairs.contains(pair.output) ? py::object(pairs[pair.output])
+                                                         : py::list()) +
+          py::list(py::make_tuple(pair.name));
+    return pairs;
+  });
+  m.def("describe", &describe, py::arg("X"));
+  m.def("shuffle", &shuffle_order, py::arg("order"), py::arg("seed"), py::arg("epoch"));
+  bind<float>(m, "Network32", "Trainer32");
+  bind<double>(m, "Network64", "Trainer64");
+}

@@ -1,0 +1,34 @@
+// The forward equations of the note (5.2): A_k = W_k H_{k-1} + b_k 1^T, H_k = g_k(A_k).
+#pragma once
+
+#include "backprop/network.hpp"
+#include "backprop/product.hpp"
+#include "backprop/workspace.hpp"
+
+BACKPROP_NAMESPACE_BEGIN
+
+/// From H_0 to A_L for a range of examples. H_L receives A_L: the output activation belongs to the
+/// loss, which works from A_L.
+template <class T>
+void forward(const Network<T>& net, Workspace<T>& ws, Slices slices, T* scratch) {
+  const Layout& layout = net.layout();
+  const Index L = layout.n_layers();
+  for (Index k = 1; k <= L; ++k) {
+    const Index n = layout.size(k - 1);
+    const Broadcast<T> W{net.W(k), n, 1};
+    multiply<T>(W, layout.size(k), n, ws.h(k - 1), net.b(k), ws.h(k), slices, scratch,
+                [&](Index slice, Index packets, Index row, Index rows) {
+                  const Index at = row * panel_width<T>;
+                  T* a = ws.h(k).slice(slice) + at;
+                  if (!ws.A.empty())
+                    copy_tile(a, ws.A[static_cast<std::size_t>(k - 1)].slice(slice) + at, rows,
+                              packets);
+                  if (k < L) net.hidden(k).forward(a, rows, packets);
+                });
+    if (k < L && ws.keep >= Keep::gradient)
+      for (Index s = slices.begin; s < slices.end; ++s)
+        to_features(ws.h(k), layout.size(k), ws.h_features(k), s);
+  }
+}
+
+BACKPROP_NAMESPACE_END

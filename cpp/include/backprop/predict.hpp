@@ -1,0 +1,136 @@
+// Forward only: predictions, the loss of a data set, and the short way for a single example.
+#pragma once
+
+#include <vector>
+
+#include "backprop/forward.hpp"
+#include "backprop/parallel.hpp"
+
+BACKPROP_NAMESPACE_BEGIN
+
+/// Examples that pass through the network together when only outputs are wanted: memory stays flat
+/// whatever the size of the data set.
+constexpr Index examples_at_once = 512;
+
+/// Copies a matrix of n rows and m examples out of its panels, to out[j * n + i].
+template <class T>
+void unpack(const Panels<T>& panels, Index n, Index first, Index m, T* out) {
+  for (Index j = first; j < first + m; ++j) {
+    const T* from = panels.slice(j / lanes<T>) + j % lanes<T>;
+    for (Index i = 0; i < n; ++i) out[j * n + i] = from[i * panel_width<T>];
+  }
+}
+
+/// Y_hat (m x p, rows are examples) for all of X.
+template <class T>
+void predict(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, int threads, T* Y_hat) {
+  const FlushDenormals flush;
+  const Index p = net.layout().n_outputs(), L = net.layout().n_layers();
+  ws.reserve_scratch(threads);
+  for (Index begin = 0; begin < X.count; begin += ws.capacity) {
+    const Batch batch{nullptr, begin, std::min(ws.capacity, X.count - begin)};
+    const Index n_slices = ceil_div(batch.count, lanes<T>);
+    const Index parts = std::min<Index>(threads, n_slices);
+    ThreadPool::instance().run(parts, threads, [&](Index part, int thread) {
+      const Slices slices = slice_range(n_slices, parts, part);
+      for (Index s = slices.begin; s < slices.end; ++s) load_examples(X, batch, ws, s);
+      forward(net, ws, slices, ws.scratch[static_cast<std::size_t>(thread)].data());
+      for (Index s = slices.begin; s < slices.end; ++s) {
+        net.loss().predict(ws.h(L).slice(s), p);
+        const Index first = s * lanes<T>;
+        unpack(ws.h(L), p, first, std::min(lanes<T>, batch.count - first), Y_hat + begin * p);
+      }
+    });
+  }
+}
+
+/// The mean loss over all of X.
+template <class T>
+double mean_loss(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, const Targets<T>& y,
+                 int threads) {
+  const FlushDenormals flush;
+  const Index p = net.layout().n_outputs(), L = net.layout().n_layers();
+  const T share = T(1) / static_cast<T>(X.count);
+  ws.reserve_scratch(threads);
+  double loss = 0;
+  for (Index begin = 0; begin < X.count; begin += ws.capacity) {
+    const Batch batch{nullptr, begin, std::min(ws.capacity, X.count - begin)};
+    const Index n_slices = ceil_div(batch.count, lanes<T>);
+    const Index parts = std::min<Index>(threads, n_slices);
+    ThreadPool::instance().run(parts, threads, [&](Index part, int thread) {
+      const Slices slices = slice_range(n_slices, parts, part);
+      for (Index s = slices.begin; s < slices.end; ++s) load_examples(X, batch, ws, s);
+      forward(net, ws, slices, ws.scratch[static_cast<std::size_t>(thread)].data());
+      for (Index s = slices.begin; s < slices.end; ++s)
+        ws.loss[static_cast<std::size_t>(s)] = net.loss().differentiate(
+            ws.h(L).slice(s), load_targets(y, batch, ws, s, p, share), ws.grad_a(L).slice(s), p);
+    });
+    for (Index s = 0; s < n_slices; ++s) loss += ws.loss[static_cast<std::size_t>(s)];
+  }
+  return loss;
+}
+
+/// Turns A_L into H_L = Y_hat and fills grad_H_L, the gradient w.r.t. y_hat (4.3.1): what the lean
+/// pass never needs and a trace shows.
+template <class T>
+void finish_trace(const Network<T>& net, Workspace<T>& ws, const Targets<T>& y, Index m) {
+  const Index p = net.layout().n_outputs(), L = net.layout().n_layers();
+  for (Index s = 0; s < ceil_div(m, lanes<T>); ++s) {
+    net.loss().predict(ws.h(L).slice(s), p);
+    for (Index j = s * lanes<T>; j < std::min(m, (s + 1) * lanes<T>); ++j)
+      for (Index i = 0; i < p; ++i) {
+        const Index at = i * panel_width<T> + j % lanes<T>;
+        const T target =
+            y.labels ? T(y.labels[j * y.label_stride] == i)
+                     : y.values.data[j * y.values.example_stride + i * y.values.feature_stride];
+        ws.grad_H.back().slice(s)[at] =
+            ws.share[j] * net.loss().grad_output(ws.h(L).slice(s)[at], target);
+      }
+  }
+}
+
+/// One example at a time: with one column there is nothing to share between lanes, so the sums run
+/// along the rows of W instead.
+template <class T>
+class SingleExample {
+ public:
+  explicit SingleExample(const Network<T>& net) {
+    const auto& sizes = net.layout().sizes();
+    const Index widest = *std::max_element(sizes.begin(), sizes.end());
+    const Index padded = ceil_div(widest, panel_width<T>) * panel_width<T>;
+    h_ = Buffer<T>(padded);
+    a_ = Buffer<T>(padded);
+    output_ = Buffer<T>(net.layout().n_outputs() * panel_width<T>);
+  }
+
+  /// y_hat (p) of the example whose features lie feature_stride apart.
+  void predict(const Network<T>& net, const T* x, Index feature_stride, T* y_hat) {
+    using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+    using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const FlushDenormals flush;
+    const Layout& layout = net.layout();
+    const Index L = layout.n_layers(), p = layout.n_outputs();
+    if (feature_stride != 1) {
+      for (Index f = 0; f < layout.n_inputs(); ++f) h_[f] = x[f * feature_stride];
+      x = h_.data();
+    }
+    for (Index k = 1; k <= L; ++k) {
+      const Index n = layout.size(k);
+      Eigen::Map<Vector> a(a_.data(), n);
+      a = Eigen::Map<const Vector>(net.b(k), n);
+      a.noalias() += Eigen::Map<const Rows>(net.W(k), n, layout.size(k - 1)) *
+                     Eigen::Map<const Vector>(x, layout.size(k - 1));
+      if (k < L) net.hidden(k).forward(a_.data(), ceil_div(n, panel_width<T>), 2);
+      std::swap(a_, h_);
+      x = h_.data();
+    }
+    for (Index i = 0; i < p; ++i) output_[i * panel_width<T>] = h_[i];
+    net.loss().predict(output_.data(), p);
+    for (Index i = 0; i < p; ++i) y_hat[i] = output_[i * panel_width<T>];
+  }
+
+ private:
+  Buffer<T> h_, a_, output_;
+};
+
+BACKPROP_NAMESPACE_END

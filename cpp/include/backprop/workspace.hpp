@@ -1,0 +1,125 @@
+// Every A, H and grad_A of a mini-batch, allocated once, and the gather that fills its input.
+#pragma once
+
+#include <vector>
+
+#include "backprop/data.hpp"
+#include "backprop/network.hpp"
+#include "backprop/product.hpp"
+#include "backprop/types.hpp"
+
+BACKPROP_NAMESPACE_BEGIN
+
+/// What a workspace holds besides the buffers of the lean forward pass; each includes the one
+/// before.
+enum class Keep { output, loss, gradient, trace };
+
+template <class T>
+struct Workspace {
+  Workspace(const Network<T>& net, Index capacity_, Keep keep_) : capacity(capacity_), keep(keep_) {
+    const Layout& layout = net.layout();
+    const Index L = layout.n_layers();
+    const bool gradient = keep >= Keep::gradient, trace = keep == Keep::trace;
+    features.resize(static_cast<std::size_t>(L));
+    features[0] = Panels<T>(capacity, layout.n_inputs());
+    H.emplace_back(layout.n_inputs(), capacity);
+    for (Index k = 1; k <= L; ++k) {
+      const Index n = layout.size(k);
+      H.emplace_back(n, capacity);
+      grad_A.push_back(gradient || (keep == Keep::loss && k == L) ? Panels<T>(n, capacity)
+                                                                  : Panels<T>());
+      if (gradient && k < L) features[static_cast<std::size_t>(k)] = Panels<T>(capacity, n);
+      if (trace) A.emplace_back(n, capacity);
+      if (trace) grad_H.emplace_back(n, capacity);
+    }
+    if (keep == Keep::output) return;
+    const Index padded = ceil_div(capacity, panel_width<T>) * panel_width<T>;
+    targets = Panels<T>(layout.n_outputs(), capacity);
+    labels.resize(static_cast<std::size_t>(padded));
+    share = Buffer<T>(padded);
+    loss.resize(static_cast<std::size_t>(padded / lanes<T>));
+  }
+
+  /// H_k as the forward pass reads it, and as the gradient product reads it (k < L).
+  Panels<T>& h(Index k) { return H[static_cast<std::size_t>(k)]; }
+  Panels<T>& h_features(Index k) { return features[static_cast<std::size_t>(k)]; }
+  Panels<T>& grad_a(Index k) { return grad_A[static_cast<std::size_t>(k - 1)]; }
+
+  /// One scratch a thread for packed tiles; call before the threads start.
+  void reserve_scratch(int threads) {
+    while (static_cast<int>(scratch.size()) < threads) scratch.emplace_back(pack_size<T>);
+  }
+
+  Index capacity;
+  Keep keep;
+  std::vector<Panels<T>> H;          ///< H_0 .. H_L in panels of examples; H_L holds A_L
+  std::vector<Panels<T>> features;   ///< H_0 .. H_{L-1} in panels of features
+  std::vector<Panels<T>> grad_A;     ///< grad_A_1 .. grad_A_L in panels of examples
+  std::vector<Panels<T>> A, grad_H;  ///< of layers 1 .. L, for a trace
+  Panels<T> targets;                 ///< Y in panels of examples, where there are no labels
+  std::vector<std::int32_t> labels;  ///< the class of each example
+  Buffer<T> share;                   ///< each example's part of the mean
+  std::vector<double> loss;          ///< each slice's part of the loss
+  std::vector<Buffer<T>> scratch;
+};
+
+/// Copies one slice of a batch out of the caller's memory; lanes past the batch become 0.
+template <class T>
+void gather(const Examples<T>& X, Batch batch, Panels<T>& features, Index slice) {
+  constexpr Index P = panel_width<T>;
+  for (Index j = slice * lanes<T>; j < (slice + 1) * lanes<T>; ++j) {
+    const bool inside = j < batch.count;
+    const T* x = inside ? X.data + batch[j] * X.example_stride : nullptr;
+    for (Index f = 0; f < X.n_features; f += P) {
+      T* to = features.slice(f / lanes<T>) + j * P;
+      const Index n = std::min(P, X.n_features - f);
+      if (!inside)
+        std::fill(to, to + n, T(0));
+      else if (X.feature_stride != 1)
+        for (Index i = 0; i < n; ++i) to[i] = x[(f + i) * X.feature_stride];
+      else if (n == P)
+        std::memcpy(to, x + f, P * sizeof(T));
+      else
+        std::copy(x + f, x + f + n, to);
+    }
+  }
+}
+
+/// Keeps a tile of one of the lean buffers, for a trace.
+template <class T>
+void copy_tile(const T* from, T* to, Index rows, Index packets) {
+  for (Index r = 0; r < rows; ++r)
+    std::copy_n(from + r * panel_width<T>, packets * lanes<T>, to + r * panel_width<T>);
+}
+
+/// Brings one slice of a batch into H_0.
+template <class T>
+void load_examples(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index slice) {
+  gather(X, batch, ws.h_features(0), slice);
+  to_examples(ws.h_features(0), X.n_features, ws.h(0), slice);
+}
+
+/// Brings the targets of one slice in; `share` is each example's part of the mean.
+template <class T>
+TargetSlice<T> load_targets(const Targets<T>& y, Batch batch, Workspace<T>& ws, Index slice,
+                            Index p, T share) {
+  const Index first = slice * lanes<T>;
+  const bool has_labels = y.labels != nullptr;
+  T* values = ws.targets.slice(slice);
+  std::int32_t* labels = ws.labels.data() + first;
+  for (Index j = 0; j < lanes<T>; ++j) {
+    const bool inside = first + j < batch.count;
+    ws.share[first + j] = inside ? share : T(0);
+    if (has_labels) {
+      labels[j] =
+          inside ? static_cast<std::int32_t>(y.labels[batch[first + j] * y.label_stride]) : 0;
+      continue;
+    }
+    const T* from = inside ? y.values.data + batch[first + j] * y.values.example_stride : nullptr;
+    for (Index i = 0; i < p; ++i)
+      values[i * panel_width<T> + j] = inside ? from[i * y.values.feature_stride] : T(0);
+  }
+  return {has_labels ? labels : nullptr, values, ws.share.data() + first};
+}
+
+BACKPROP_NAMESPACE_END

@@ -79,8 +79,8 @@ namespace detail {
 
 template <class T, class F>
 void for_each_packet(Index rows, Index packets, F&& f) {
-  for (Index r = 0; r < rows; ++r)
-    for (Index v = 0; v < packets; ++v) f(r * panel_width<T> + v * lanes<T>);
+  const Index step = packets == 2 ? lanes<T> : panel_width<T>;
+  for (Index i = 0; i < rows * panel_width<T>; i += step) f(i);
 }
 
 template <class T, class G>

@@ -21,16 +21,17 @@ void backward(const Network<T>& net, Workspace<T>& ws, Slices slices, T* scratch
   const Layout& layout = net.layout();
   for (Index k = layout.n_layers() - 1; k >= 1; --k) {
     const Index n = layout.size(k);
-    const Broadcast<T> W_transposed{net.W(k + 1), 1, n};
-    multiply<T>(W_transposed, n, layout.size(k + 1), ws.grad_a(k + 1), nullptr, ws.grad_a(k),
-                slices, scratch, [&](Index slice, Index packets, Index row, Index rows) {
-                  const Index at = row * panel_width<T>;
-                  T* grad = ws.grad_a(k).slice(slice) + at;
-                  if (!ws.grad_H.empty())
-                    copy_tile(grad, ws.grad_H[static_cast<std::size_t>(k - 1)].slice(slice) + at,
-                              rows, packets);
-                  net.hidden(k).backward(ws.h(k).slice(slice) + at, grad, rows, packets);
-                });
+
+    multiply<true>(net.W(k + 1), n, n, layout.size(k + 1), ws.grad_a(k + 1),
+                   static_cast<const T*>(nullptr), ws.grad_a(k), slices, scratch,
+                   [&](Index slice, Index packets, Index row, Index rows) {
+                     const Index at = row * panel_width<T>;
+                     T* grad = ws.grad_a(k).slice(slice) + at;
+                     if (!ws.grad_H.empty())
+                       copy_tile(grad, ws.grad_H[static_cast<std::size_t>(k - 1)].slice(slice) + at,
+                                 rows, packets);
+                     net.hidden(k).backward(ws.h(k).slice(slice) + at, grad, rows, packets);
+                   });
   }
 }
 

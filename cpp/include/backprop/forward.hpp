@@ -15,16 +15,16 @@ void forward(const Network<T>& net, Workspace<T>& ws, Slices slices, T* scratch)
   const Index L = layout.n_layers();
   for (Index k = 1; k <= L; ++k) {
     const Index n = layout.size(k - 1);
-    const Broadcast<T> W{net.W(k), n, 1};
-    multiply<T>(W, layout.size(k), n, ws.h(k - 1), net.b(k), ws.h(k), slices, scratch,
-                [&](Index slice, Index packets, Index row, Index rows) {
-                  const Index at = row * panel_width<T>;
-                  T* a = ws.h(k).slice(slice) + at;
-                  if (!ws.A.empty())
-                    copy_tile(a, ws.A[static_cast<std::size_t>(k - 1)].slice(slice) + at, rows,
-                              packets);
-                  if (k < L) net.hidden(k).forward(a, rows, packets);
-                });
+
+    multiply<false>(net.W(k), n, layout.size(k), n, ws.h(k - 1), net.b(k), ws.h(k), slices, scratch,
+                    [&](Index slice, Index packets, Index row, Index rows) {
+                      const Index at = row * panel_width<T>;
+                      T* a = ws.h(k).slice(slice) + at;
+                      if (!ws.A.empty())
+                        copy_tile(a, ws.A[static_cast<std::size_t>(k - 1)].slice(slice) + at, rows,
+                                  packets);
+                      if (k < L) net.hidden(k).forward(a, rows, packets);
+                    });
     if (k < L && ws.keep >= Keep::gradient)
       for (Index s = slices.begin; s < slices.end; ++s)
         to_features(ws.h(k), layout.size(k), ws.h_features(k), s);

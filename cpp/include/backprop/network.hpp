@@ -7,6 +7,7 @@
 #include "backprop/activation.hpp"
 #include "backprop/layout.hpp"
 #include "backprop/loss.hpp"
+#include "backprop/product.hpp"
 #include "backprop/types.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
@@ -23,7 +24,7 @@ class Network {
                                   std::to_string(hidden.size()));
     for (const auto& name : hidden) hidden_.push_back(&find_activation<T>(name));
     // The products read whole packets, past the last parameter too.
-    theta_ = Buffer<T>(layout_.n_parameters() + 4 * lanes<T>);
+    theta_ = Buffer<T>(layout_.n_parameters() + overread<T>);
   }
 
   const Layout& layout() const { return layout_; }

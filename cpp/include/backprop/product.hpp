@@ -27,11 +27,15 @@ constexpr Index max_tile_rows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 1
 /// Longest sum over k in one go: X's panel (2 packets wide) and B's tile then share the L1 cache.
 constexpr Index max_block = 256;
 
-/// A matrix read number by number: element (r, k) at data[r * row_stride + k * k_stride].
-template <class T>
+/// A matrix read number by number: element (r, k) at data[r * row_stride + k * k_stride]. Strides
+/// known to the compiler (not 0) cost no instructions, which at 2 multiply-adds a cycle is felt.
+template <class T, Index RowStride, Index KStride>
 struct Broadcast {
   const T* data;
-  Index row_stride, k_stride;
+  Index stride;  ///< the one the compiler does not know, if any
+
+  constexpr Index row_stride() const { return RowStride == 0 ? stride : RowStride; }
+  constexpr Index k_stride() const { return KStride == 0 ? stride : KStride; }
 };
 
 namespace detail {
@@ -48,20 +52,21 @@ struct Tile {
       for (int v = 0; v < V; ++v) f(r, v, sum[r][v]);
   }
 
-  EIGEN_ALWAYS_INLINE void accumulate(Broadcast<T> B, const T* X, Index n) {
+  template <class B>
+  EIGEN_ALWAYS_INLINE void accumulate(B matrix, const T* X, Index n) {
     namespace ei = Eigen::internal;
-    const T* b = B.data;
+    const T* b = matrix.data;
     for (Index k = 0; k < n; ++k) {
       Packet<T> x[V];
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) x[v] = ei::pload<Packet<T>>(X + v * lanes<T>);
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
-        const Packet<T> w = ei::pset1<Packet<T>>(b[r * B.row_stride]);
+        const Packet<T> w = ei::pset1<Packet<T>>(b[r * matrix.row_stride()]);
 #pragma GCC unroll 2
         for (int v = 0; v < V; ++v) sum[r][v] = ei::pmadd(w, x[v], sum[r][v]);
       }
-      b += B.k_stride;
+      b += matrix.k_stride();
       X += panel_width<T>;
     }
   }
@@ -98,70 +103,170 @@ struct Start {
   bool accumulate;  ///< go on from what C holds
 };
 
-template <class T, int R, int V>
-EIGEN_DONT_INLINE void multiply_tile(Broadcast<T> B, const T* X, Index n, Start<T> start, T* C) {
+template <class T, int R, int V, class B>
+EIGEN_DONT_INLINE void multiply_tile(B matrix, const T* X, Index n, Start<T> start, T* C) {
   namespace ei = Eigen::internal;
   Tile<T, R, V> tile;
   tile.each([&](int r, int v, Packet<T>& sum) {
-    sum = start.accumulate ? ei::pload<Packet<T>>(C + r * panel_width<T> + v * lanes<T>)
-                           : ei::pset1<Packet<T>>(start.bias ? start.bias[r] : T(0));
+    sum = ei::pset1<Packet<T>>(start.bias ? start.bias[r] : T(0));
+    // C is needed only after the sums, and may have left the cache since the last block.
+    __builtin_prefetch(C + r * panel_width<T> + v * lanes<T>, 1);
   });
-  tile.accumulate(B, X, n);
+  tile.accumulate(matrix, X, n);
+  if (start.accumulate)
+    tile.each([&](int r, int v, Packet<T>& sum) {
+      sum = ei::padd(sum, ei::pload<Packet<T>>(C + r * panel_width<T> + v * lanes<T>));
+    });
   tile.each([&](int r, int v, Packet<T>& sum) {
     ei::pstore(C + r * panel_width<T> + v * lanes<T>, sum);
   });
 }
 
-/// Copies a tile of B next to each other, k after k, for reuse over several panels.
+/// Columns of a tile that is packed k after k: whole packets.
 template <class T>
-Broadcast<T> pack_tile(Broadcast<T> B, Index rows, Index n, T* packed) {
-  namespace ei = Eigen::internal;
-  constexpr Index width = ceil_div(max_tile_rows, lanes<T>) * lanes<T>;
-  if (B.k_stride == 1) {
-    // A little more than a power of two apart, or the rows would share cache sets.
-    constexpr Index stride = max_block + 2 * lanes<T>;
-    for (Index r = 0; r < rows; ++r)
-      std::memcpy(packed + r * stride, B.data + r * B.row_stride,
-                  static_cast<std::size_t>(n) * sizeof(T));
-    return {packed, stride, 1};
+constexpr Index packed_width = ceil_div(max_tile_rows, lanes<T>) * lanes<T>;
+
+/// Numbers from one packed row to the next: not a power of two, or rows would share cache sets.
+template <class T>
+constexpr Index packed_stride = max_block + 2 * lanes<T>;
+
+constexpr Index tiles_at_once = 8;
+
+/// Numbers that a packed block may take.
+template <class T>
+constexpr Index packed_size = std::max(tiles_at_once * max_tile_rows * packed_stride<T>,
+                                       tiles_at_once * max_block * packed_width<T>);
+
+/// `rows` rows of the product from `row` on, summed over `size` numbers from `k` on.
+struct Block {
+  Index row, rows, k, size;
+};
+
+/// Copies one block of W (or W^T) close together, in small steps between the tiles of the block
+/// before it; each step asks for the memory of the next, so that none is waited for.
+template <class T, bool Transposed>
+class Packer {
+ public:
+  Packer() = default;
+  Packer(const T* W, Index stride, Block block, T* target, Index steps)
+      : source_(W + (Transposed ? block.k * stride + block.row : block.row * stride + block.k)),
+        stride_(stride),
+        block_(block),
+        target_(target),
+        units_(Transposed ? block.size : block.rows),
+        steps_(steps) {}
+
+  void step() {
+    ++step_;
+    const Index to_copy = std::min(units_, step_ * units_ / steps_);
+    for (; copied_ < to_copy; ++copied_) copy(copied_);
+    const Index to_ask = std::min(units_, (step_ + 1) * units_ / steps_);
+    const Index length = Transposed ? block_.rows : block_.size;
+    for (; asked_ < to_ask; ++asked_)
+      for (Index i = 0; i < length; i += 64 / static_cast<Index>(sizeof(T)))
+        __builtin_prefetch(source_ + asked_ * stride_ + i);
   }
-  for (Index k = 0; k < n; ++k)
-    for (Index r = 0; r < width; r += lanes<T>)
-      ei::pstore(packed + k * width + r, ei::ploadu<Packet<T>>(B.data + k * B.k_stride + r));
-  return {packed, 1, width};
-}
+
+  /// Copies what is left; the block can then be read.
+  void finish() {
+    for (; copied_ < units_; ++copied_) copy(copied_);
+  }
+
+  /// The tile that starts `row` rows into the block and is its index-th.
+  auto tile(Index row, Index index) const {
+    if constexpr (Transposed)
+      return Broadcast<T, 1, packed_width<T>>{target_ + index * max_block * packed_width<T>, 0};
+    else
+      return Broadcast<T, 0, 1>{target_ + row * packed_stride<T>, packed_stride<T>};
+  }
+
+ private:
+  void copy(Index unit) {
+    namespace ei = Eigen::internal;
+    const T* from = source_ + unit * stride_;
+    if constexpr (!Transposed) {
+      std::memcpy(target_ + unit * packed_stride<T>, from,
+                  static_cast<std::size_t>(block_.size) * sizeof(T));
+    } else {
+      T* to = target_ + unit * packed_width<T>;
+      for_each_tile(0, block_.rows, [&](Index row, Index) {
+        for (Index r = 0; r < packed_width<T>; r += lanes<T>)
+          ei::pstore(to + r, ei::ploadu<Packet<T>>(from + row + r));
+        to += max_block * packed_width<T>;
+      });
+    }
+  }
+
+  const T* source_ = nullptr;
+  Index stride_ = 0;
+  Block block_{};
+  T* target_ = nullptr;
+  Index units_ = 0, steps_ = 1, step_ = 0, copied_ = 0, asked_ = 0;
+};
 
 }  // namespace detail
 
-/// Numbers that pack_tile may write (one scratch a thread), and read past the end of a W.
+/// Numbers of scratch a thread needs to multiply: the block in use and the one being packed.
 template <class T>
-constexpr Index pack_size = max_tile_rows * (max_block + 2 * lanes<T>)+max_block * 2 * lanes<T>;
+constexpr Index scratch_size = 2 * detail::packed_size<T>;
 
-/// C(rows x examples) = bias + B X for a range of examples; finish(slice, packets, row, rows) is
-/// called on each tile of C when it is complete and still in the nearest cache.
-template <class T, class Finish>
-void multiply(Broadcast<T> B, Index rows, Index n, const Panels<T>& X, const T* bias, Panels<T>& C,
-              Slices slices, T* scratch, Finish&& finish) {
-  const Index blocks = ceil_div(n, max_block);
-  // Reading W in place is best until its rows (or columns) are far apart and read again and again.
-  const bool far_apart = B.k_stride == 1 ? blocks > 1 : B.k_stride > 128;
-  const bool pack = far_apart && slices.end - slices.begin >= 4;
-  for (Index block = 0; block < blocks; ++block) {
-    const Index k = block * n / blocks, size = (block + 1) * n / blocks - k;
-    detail::for_each_tile(0, rows, [&](Index row, Index tile_rows) {
-      Broadcast<T> tile{B.data + row * B.row_stride + k * B.k_stride, B.row_stride, B.k_stride};
-      if (pack) tile = detail::pack_tile(tile, tile_rows, size, scratch);
-      for_each_panel(slices, [&](Index slice, Index packets) {
-        const T* x = X.slice(slice) + k * panel_width<T>;
+/// Numbers past the end of a W that may be read (never used).
+template <class T>
+constexpr Index overread = 2 * lanes<T> * max_tile_rows;
+
+/// C(rows x examples) = bias + W X, or bias + W^T X, for a range of examples. W is row-major with
+/// `stride` numbers a row, n the length of the sums; finish(slice, packets, row, rows) is called on
+/// each tile of C when it is complete and still in the nearest cache.
+template <bool Transposed, class T, class Finish>
+void multiply(const T* W, Index stride, Index rows, Index n, const Panels<T>& X, const T* bias,
+              Panels<T>& C, Slices slices, T* scratch, Finish&& finish) {
+  const Index n_panels = ceil_div(slices.end - slices.begin, 2);
+  // A W that is read once, or stays in the nearest cache, is best left where it lies.
+  const bool pack = n_panels > 1 && rows * n * static_cast<Index>(sizeof(T)) > 32768;
+  const Index k_blocks = ceil_div(n, max_block);
+  const Index row_blocks = pack ? ceil_div(rows, detail::tiles_at_once * max_tile_rows) : 1;
+  const Index n_blocks = k_blocks * row_blocks;
+  const auto block_at = [&](Index b) -> detail::Block {
+    const Index i = b % row_blocks, j = b / row_blocks;
+    const Index row = i * rows / row_blocks, k = j * n / k_blocks;
+    return {row, (i + 1) * rows / row_blocks - row, k, (j + 1) * n / k_blocks - k};
+  };
+  const auto packer_at = [&](Index b) -> detail::Packer<T, Transposed> {
+    if (!pack || b == n_blocks) return {};
+    const detail::Block block = block_at(b);
+    return {W, stride, block, scratch + b % 2 * detail::packed_size<T>,
+            n_panels * ceil_div(block.rows, max_tile_rows)};
+  };
+  detail::Packer<T, Transposed> packed, next = packer_at(0);
+  for (Index b = 0; b < n_blocks; ++b) {
+    const detail::Block block = block_at(b);
+    next.finish();
+    packed = next;
+    next = packer_at(b + 1);
+    for_each_panel(slices, [&](Index slice, Index packets) {
+      const T* x = X.slice(slice) + block.k * panel_width<T>;
+      Index index = 0;
+      detail::for_each_tile(0, block.rows, [&](Index at, Index tile_rows) {
+        const Index row = block.row + at;
         T* c = C.slice(slice) + row * panel_width<T>;
-        const detail::Start<T> start{bias ? bias + row : nullptr, block > 0};
-        detail::with_rows(tile_rows, [&](auto R) {
-          if (packets == 2)
-            detail::multiply_tile<T, R, 2>(tile, x, size, start, c);
-          else
-            detail::multiply_tile<T, R, 1>(tile, x, size, start, c);
-        });
-        if (block + 1 == blocks) finish(slice, packets, row, tile_rows);
+        const detail::Start<T> start{bias && block.k == 0 ? bias + row : nullptr, block.k > 0};
+        const auto multiply_by = [&](auto tile) {
+          detail::with_rows(tile_rows, [&](auto R) {
+            if (packets == 2)
+              detail::multiply_tile<T, R, 2>(tile, x, block.size, start, c);
+            else
+              detail::multiply_tile<T, R, 1>(tile, x, block.size, start, c);
+          });
+        };
+        if (pack) {
+          next.step();
+          multiply_by(packed.tile(at, index++));
+        } else if constexpr (Transposed) {
+          multiply_by(Broadcast<T, 1, 0>{W + block.k * stride + row, stride});
+        } else {
+          multiply_by(Broadcast<T, 0, 1>{W + row * stride + block.k, stride});
+        }
+        if (block.k + block.size == n) finish(slice, packets, row, tile_rows);
       });
     });
   }
@@ -178,8 +283,13 @@ EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const 
   namespace ei = Eigen::internal;
   Tile<T, R, V> tile;
   tile.each([](int, int, Packet<T>& sum) { sum = ei::pset1<Packet<T>>(T(0)); });
+  if (row_stride * sizeof(T) >= 8000)
+    for (int r = 0; r < R; ++r) {
+      __builtin_prefetch(rule.theta + offset + r * row_stride, 1);
+      __builtin_prefetch(rule.theta + offset + r * row_stride + 16, 1);
+    }
   for (Index j = 0; j < m; j += panel_width<T>)
-    tile.accumulate({grad_A + j / panel_width<T> * panel_stride, panel_width<T>, 1},
+    tile.accumulate(Broadcast<T, panel_width<T>, 1>{grad_A + j / panel_width<T> * panel_stride, 0},
                     H + j * panel_width<T>, std::min(panel_width<T>, m - j));
   if (columns >= V * lanes<T>) {
     tile.each([&](int r, int v, Packet<T>& sum) {
@@ -226,19 +336,6 @@ void multiply_gradient(const Panels<T>& grad_A, const Panels<T>& H, Index m, Ind
   }
 }
 
-/// Hands rows [begin, end) of grad_b = grad_A 1_m to `rule`; lanes past the batch must hold 0.
-template <class T, class Rule>
-void sum_gradient(const Panels<T>& grad_A, Index slices, Index begin, Index end, Index offset,
-                  const Rule& rule) {
-  namespace ei = Eigen::internal;
-  for (Index row = begin; row < end; ++row) {
-    Packet<T> sum = ei::pset1<Packet<T>>(T(0));
-    for (Index s = 0; s < slices; ++s)
-      sum = ei::padd(sum, ei::pload<Packet<T>>(grad_A.slice(s) + row * panel_width<T>));
-    rule.apply(offset + row, ei::predux(sum));
-  }
-}
-
 namespace detail {
 
 template <class T>
@@ -256,6 +353,34 @@ void transpose_square(const T* source, T* target) {
 }
 
 }  // namespace detail
+
+/// Hands rows [begin, end) of grad_b = grad_A 1_m to `rule`; lanes past the batch must hold 0.
+template <class T, class Rule>
+void sum_gradient(const Panels<T>& grad_A, Index slices, Index begin, Index end, Index offset,
+                  const Rule& rule) {
+  namespace ei = Eigen::internal;
+  // Sums of a packet of rows, side by side: their lanes are added after a transpose.
+  constexpr Index n = lanes<T>;
+  EIGEN_ALIGN_MAX T square[n * panel_width<T>];
+  for (Index row = begin; row < end; row += n) {
+    for (Index r = 0; r < n; ++r) {
+      Packet<T> sum = ei::pset1<Packet<T>>(T(0));
+      for (Index s = 0; s < slices && row + r < end; ++s)
+        sum = ei::padd(sum, ei::pload<Packet<T>>(grad_A.slice(s) + (row + r) * panel_width<T>));
+      ei::pstore(square + r * panel_width<T>, sum);
+    }
+    detail::transpose_square(square, square);
+    Packet<T> sums = ei::pload<Packet<T>>(square);
+    for (Index r = 1; r < n; ++r)
+      sums = ei::padd(sums, ei::pload<Packet<T>>(square + r * panel_width<T>));
+    if (row + n <= end) {
+      rule.apply(offset + row, sums);
+    } else {
+      ei::pstore(square, sums);
+      for (Index r = 0; row + r < end; ++r) rule.apply(offset + row + r, square[r]);
+    }
+  }
+}
 
 /// Copies one slice of H from panels of examples to panels of features, a square of lanes at a
 /// time.

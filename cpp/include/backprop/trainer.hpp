@@ -1,6 +1,7 @@
 // Steps and epochs: the hot loop. After the first step of a batch size nothing is allocated.
 #pragma once
 
+#include <chrono>
 #include <cmath>
 #include <functional>
 
@@ -31,6 +32,71 @@ inline std::vector<RowBlock> row_blocks(const Layout& layout) {
   return blocks;
 }
 
+/// Decides how many threads a step takes by timing both ways: small steps lose more by meeting than
+/// they gain, and how much depends on the machine and on who else is using it. The choice changes
+/// no result (every sum has its order), so it may be made anew at any time.
+class ThreadChoice {
+ public:
+  /// `work`: floating-point operations of a step.
+  explicit ThreadChoice(double work) : work_(work) {}
+
+  int choose(int threads) {
+    if (threads == 1 || work_ < always_alone) return 1;
+    if (work_ > always_together) return threads;
+    if (steps_left_ == 0) start_stint();
+    --steps_left_;
+    return together_ ? threads : 1;
+  }
+
+  bool timed(int threads) const {
+    return threads > 1 && work_ >= always_alone && work_ <= always_together;
+  }
+
+  void record(double seconds) {
+    spent_ += seconds;
+    ++steps_;
+    mean_[together_] = spent_ / static_cast<double>(steps_);
+    // Another process took a core: do not wait for the end of the stint.
+    if (together_ && steps_ >= trial && mean_[1] > 1.1 * mean_[0]) steps_left_ = 0;
+  }
+
+ private:
+  static constexpr double always_alone = 2e6, always_together = 1e9;
+  static constexpr Index trial = 4, longest = 4096;
+
+  void start_stint() {
+    spent_ = 0;
+    steps_ = 0;
+    if (trials_ < 2) {
+      together_ = trials_++ == 0;
+      steps_left_ = trial;
+      return;
+    }
+    const bool better = mean_[1] < mean_[0];
+    if (probing_ || together_ != better) {
+      stint_ = better == last_better_ ? std::min(2 * stint_, longest) : first_stint;
+      last_better_ = together_ = better;
+      steps_left_ = stint_;
+      probing_ = false;
+    } else {
+      together_ = !better;
+      steps_left_ = trial;
+      probing_ = true;
+    }
+  }
+
+  static constexpr Index first_stint = 64;
+  double work_, spent_ = 0;
+  double mean_[2] = {std::numeric_limits<double>::infinity(), 0};  ///< alone, together
+  Index steps_ = 0, steps_left_ = 0, stint_ = first_stint, trials_ = 0;
+  bool together_ = true, last_better_ = true, probing_ = true;
+};
+
+/// Floating-point operations of a step, to a factor that does not matter.
+inline double step_work(const Layout& layout, Index batch_size) {
+  return 6.0 * static_cast<double>(layout.n_parameters()) * static_cast<double>(batch_size);
+}
+
 /// Forward, loss, backward, and grad_theta handed to `rule`; returns the mean loss of the batch
 /// before the rule changes theta. A loss that is not finite reaches no rule.
 template <class T, class Rule>
@@ -40,7 +106,9 @@ double step(const Network<T>& net, Workspace<T>& ws, const std::vector<RowBlock>
   const Index n_slices = ceil_div(batch.count, lanes<T>);
   const T share = T(1) / static_cast<T>(batch.count);
   ThreadPool& pool = ThreadPool::instance();
-  const Index parts = std::min<Index>(threads, n_slices);
+  // More parts than threads where there is enough for all: a thread that lost its core then holds
+  // the others up less.
+  const Index parts = std::min<Index>(n_slices >= 16 * threads ? 2 * threads : threads, n_slices);
   pool.run(parts, threads, [&](Index part, int thread) {
     const Slices slices = slice_range(n_slices, parts, part);
     T* scratch = ws.scratch[static_cast<std::size_t>(thread)].data();
@@ -66,7 +134,10 @@ template <class T>
 class Trainer {
  public:
   Trainer(Network<T>& net, Index batch_size)
-      : net_(net), ws_(net, batch_size, Keep::gradient), blocks_(row_blocks(net.layout())) {}
+      : net_(net),
+        ws_(net, batch_size, Keep::gradient),
+        blocks_(row_blocks(net.layout())),
+        choice_(step_work(net.layout(), batch_size)) {}
 
   struct Epoch {
     double loss;         ///< mean over the examples of the loss of their batch
@@ -87,7 +158,7 @@ class Trainer {
     for (Index begin = 0; begin < X.count; begin += ws_.capacity, ++batch_index) {
       if (interrupted()) return {sum / static_cast<double>(X.count), -1, true};
       const Batch batch{order, begin, std::min(ws_.capacity, X.count - begin)};
-      const double loss = step(net_, ws_, blocks_, X, y, batch, threads, rule);
+      const double loss = timed_step(X, y, batch, threads, rule);
       if (!std::isfinite(loss)) return {loss, batch_index, false};
       sum += loss * static_cast<double>(batch.count);
     }
@@ -95,9 +166,24 @@ class Trainer {
   }
 
  private:
+  template <class Rule>
+  double timed_step(const Examples<T>& X, const Targets<T>& y, Batch batch, int threads,
+                    const Rule& rule) {
+    using Clock = std::chrono::steady_clock;
+    const int chosen = choice_.choose(threads);
+    // A smaller last batch says nothing about the others.
+    if (!choice_.timed(threads) || batch.count < ws_.capacity)
+      return step(net_, ws_, blocks_, X, y, batch, chosen, rule);
+    const auto start = Clock::now();
+    const double loss = step(net_, ws_, blocks_, X, y, batch, chosen, rule);
+    choice_.record(std::chrono::duration<double>(Clock::now() - start).count());
+    return loss;
+  }
+
   Network<T>& net_;
   Workspace<T> ws_;
   std::vector<RowBlock> blocks_;
+  ThreadChoice choice_;
 };
 
 BACKPROP_NAMESPACE_END

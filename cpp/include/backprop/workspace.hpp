@@ -47,7 +47,7 @@ struct Workspace {
 
   /// One scratch a thread for packed tiles; call before the threads start.
   void reserve_scratch(int threads) {
-    while (static_cast<int>(scratch.size()) < threads) scratch.emplace_back(pack_size<T>);
+    while (static_cast<int>(scratch.size()) < threads) scratch.emplace_back(scratch_size<T>);
   }
 
   Index capacity;

@@ -13,13 +13,16 @@ Conventions, stated once:
   and ``H[L]`` is ``Y_hat``.
 - ``hidden`` is the name of an activation for all hidden layers, or a list of L - 1 names;
   ``output`` and ``loss`` are names too. The tables ``ACTIVATIONS``, ``OUTPUTS`` and ``LOSSES``
-  hold them; an entry of one's own (an `Activation`, an `Output`, a `Loss`) may stand for a name.
+  hold them; an entry of one's own (an `Activation`, an `Output`, a `Loss`) may stand for a name,
+  and so may what `leaky_relu`, `elu`, `huber` and `label_smoothing` make.
 
-The batch form 5.2 is here; the single-example form 5.1 is `backprop.reference.example`.
+The batch form 5.2 is here; the single-example form 5.1 is `backprop.reference.example`. Beyond the
+note go the rest of the tables, ``OPTIMIZERS`` (each a pure function on a flat theta), weights for
+the examples and penalties on ``W``.
 """
 
 from . import example
-from .activations import ACTIVATIONS, Activation
+from .activations import ACTIVATIONS, Activation, elu, leaky_relu
 from .batch import (
     Gradients,
     activation,
@@ -32,11 +35,14 @@ from .batch import (
     grad_Y_hat,
     output,
     pre_activation,
+    shares,
 )
 from .differences import central_differences, numerical_gradients
 from .lists import flatten, unflatten
-from .losses import LOSSES, OUTPUTS, Loss, Output
+from .losses import LOSSES, OUTPUTS, Loss, Output, huber, label_smoothing
 from .network import backward, forward, gradient_descent_step, gradients, loss
+from .optimizers import OPTIMIZERS, State, initial_state
+from .penalties import grad_penalty, penalty
 from .targets import one_hot
 from .thin import Factor, thin_network
 from .training import fit, shuffled_order
@@ -44,16 +50,19 @@ from .training import fit, shuffled_order
 __all__ = [
     "ACTIVATIONS",
     "LOSSES",
+    "OPTIMIZERS",
     "OUTPUTS",
     "Activation",
     "Factor",
     "Gradients",
     "Loss",
     "Output",
+    "State",
     "activation",
     "average_loss",
     "backward",
     "central_differences",
+    "elu",
     "example",
     "fit",
     "flatten",
@@ -64,13 +73,20 @@ __all__ = [
     "grad_W",
     "grad_Y_hat",
     "grad_b",
+    "grad_penalty",
     "gradient_descent_step",
     "gradients",
+    "huber",
+    "initial_state",
+    "label_smoothing",
+    "leaky_relu",
     "loss",
     "numerical_gradients",
     "one_hot",
     "output",
+    "penalty",
     "pre_activation",
+    "shares",
     "shuffled_order",
     "thin_network",
     "unflatten",

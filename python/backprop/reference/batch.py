@@ -17,7 +17,7 @@ class Gradients(NamedTuple):
     Attributes
     ----------
     loss : float
-        L, the mean over the examples.
+        L, the mean over the examples, and the penalties where there are any.
     grad_W, grad_b : list
         ∇W_1 … ∇W_L and ∇b_1 … ∇b_L, in the sizes of ``W`` and ``b``.
     grad_A, grad_H : list
@@ -46,21 +46,32 @@ def output(A_L: Matrix, out: Output) -> Matrix:
     return [out.function(a) for a in A_L]
 
 
-def average_loss(A_L: Matrix, E: Matrix, ell: Loss) -> float:
+def shares(n_examples: int, sample_weight: Vector | None = None) -> Vector:
+    """Return each example's part in the mean: the 1/m of section 3, or w_i / Σ w with weights."""
+    if sample_weight is None:
+        return [1 / n_examples] * n_examples
+    total = sum(sample_weight)
+    return [w / total for w in sample_weight]
+
+
+def average_loss(A_L: Matrix, E: Matrix, ell: Loss, share: Vector) -> float:
     """Return L = (1/m) Σ_i ℓ_i, from the pre-activations A_L (3)."""
-    return sum(ell.value(a, t) for a, t in zip(A_L, E, strict=True)) / len(A_L)
+    return sum(s * ell.value(a, t) for a, t, s in zip(A_L, E, share, strict=True))
 
 
-def grad_Y_hat(Y_hat: Matrix, E: Matrix, ell: Loss) -> Matrix:
+def grad_Y_hat(Y_hat: Matrix, E: Matrix, ell: Loss, share: Vector) -> Matrix:
     """Return ∇Ŷ: for each example (1/m) ∇_ŷ ℓ (4.3.1)."""
-    m = len(Y_hat)
-    return [[d / m for d in ell.grad_y_hat(y_hat, t)] for y_hat, t in zip(Y_hat, E, strict=True)]
+    return [
+        [s * d for d in ell.grad_y_hat(y_hat, t)]
+        for y_hat, t, s in zip(Y_hat, E, share, strict=True)
+    ]
 
 
-def grad_A_output(Y_hat: Matrix, E: Matrix, ell: Loss) -> Matrix:
+def grad_A_output(Y_hat: Matrix, E: Matrix, ell: Loss, share: Vector) -> Matrix:
     """Return ∇A_L = (1/m)(Ŷ - E) (5.2)."""
-    m = len(Y_hat)
-    return [[d / m for d in ell.grad_a(y_hat, t)] for y_hat, t in zip(Y_hat, E, strict=True)]
+    return [
+        [s * d for d in ell.grad_a(y_hat, t)] for y_hat, t, s in zip(Y_hat, E, share, strict=True)
+    ]
 
 
 def grad_H(W_above: Matrix, grad_A_above: Matrix) -> Matrix:
@@ -103,17 +114,23 @@ def forward_pass(
 
 
 def backward_pass(
-    A: list[Matrix], H: list[Matrix], E: Matrix, W: list[Matrix], g: list[Activation], ell: Loss
+    A: list[Matrix],
+    H: list[Matrix],
+    E: Matrix,
+    W: list[Matrix],
+    g: list[Activation],
+    ell: Loss,
+    share: Vector,
 ) -> Gradients:
     """Return every gradient, the backward equations in their order."""
     L = len(W)
-    all_grad_H = [grad_Y_hat(H[L], E, ell)]
-    all_grad_A = [grad_A_output(H[L], E, ell)]
+    all_grad_H = [grad_Y_hat(H[L], E, ell, share)]
+    all_grad_A = [grad_A_output(H[L], E, ell, share)]
     for k in range(L - 1, 0, -1):
         all_grad_H.insert(0, grad_H(W[k], all_grad_A[0]))  # W[k] is W_{k+1}
         all_grad_A.insert(0, grad_A(all_grad_H[0], A[k - 1], H[k], g[k - 1]))
     return Gradients(
-        loss=average_loss(A[L - 1], E, ell),
+        loss=average_loss(A[L - 1], E, ell, share),
         grad_W=[grad_W(all_grad_A[k - 1], H[k - 1]) for k in range(1, L + 1)],
         grad_b=[grad_b(all_grad_A[k - 1]) for k in range(1, L + 1)],
         grad_A=all_grad_A,

@@ -110,6 +110,36 @@ def check_positive(value: Any, name: str) -> None:
         raise ValueError(f"`{name}` must be positive and finite, got {value}")
 
 
+def check_sample_weight(sample_weight: Any, n_examples: int) -> None:
+    """Refuse weights that are not one number of 0 or more for each example, or are all 0."""
+    if sample_weight is None:
+        return
+    check_list(sample_weight, "`sample_weight`", "a list of numbers, one for each row of `X`")
+    if len(sample_weight) != n_examples:
+        raise ValueError(
+            f"`sample_weight` must have {n_examples} numbers, one for each row of `X`, "
+            f"got {len(sample_weight)}"
+        )
+    for i, weight in enumerate(sample_weight):
+        if not (weight >= 0 and math.isfinite(weight)):
+            raise ValueError(f"`sample_weight[{i}]` must be finite and 0 or more, got {weight}")
+    if not any(sample_weight):
+        raise ValueError("`sample_weight` must have a number above 0, got all zeros")
+
+
+def check_strengths(*, n_layers: int, **strengths: Any) -> None:
+    """Refuse penalties that are not a number of 0 or more, or a list of one for each layer."""
+    for name, strength in strengths.items():
+        values = strength if isinstance(strength, list) else [strength] * n_layers
+        if len(values) != n_layers:
+            raise ValueError(
+                f"`{name}` must be a number or a list of {n_layers}, one a layer, got {len(values)}"
+            )
+        for value in values:
+            if not (value >= 0 and math.isfinite(value)):
+                raise ValueError(f"`{name}` must be finite and 0 or more, got {value}")
+
+
 def hidden_activations(hidden: Any, n_layers: int) -> list[Activation]:
     """Return the activations of layers 1 … L-1.
 
@@ -167,17 +197,20 @@ def matched_loss(output: Any, loss: Any) -> Loss:
 
 
 def entry(name: Any, kind: type[Entry], table: Mapping[str, Entry], argument: str) -> Entry:
-    """Return the table's entry of a name, or an entry handed over as it is.
+    """Return the table's entry of a name, or an entry handed over as it is; see `named`."""
+    return name if isinstance(name, kind) else named(name, table, argument)
+
+
+def named(name: Any, table: Mapping[str, Entry], argument: str) -> Entry:
+    """Return the table's entry of a name.
 
     Raises
     ------
     TypeError
-        If it is neither.
+        If it is no name.
     ValueError
         If the name is unknown; the message has the nearest known one.
     """
-    if isinstance(name, kind):
-        return name
     if not isinstance(name, str):
         raise TypeError(f"`{argument}` must be a name, got {type(name).__name__}")
     if name not in table:

@@ -37,7 +37,11 @@ def numerical_gradients(
     hidden: Any = "relu",
     output: Any = "softmax",
     loss: Any = "cross_entropy",
+    *,
     step: float = 1e-5,
+    sample_weight: Vector | None = None,
+    l1: float | list[float] = 0.0,
+    l2: float | list[float] = 0.0,
 ) -> tuple[list[Matrix], list[Vector]]:
     """Return ∇W and ∇b of the loss by central differences, to hold against `network.gradients`.
 
@@ -47,6 +51,9 @@ def numerical_gradients(
     sizes = checks.layer_sizes(W, b)
 
     def loss_of(theta: Vector) -> float:
-        return network.loss(X, y, *unflatten(theta, sizes), hidden, output, loss)
+        W, b = unflatten(theta, sizes)
+        return network.loss(
+            X, y, W, b, hidden, output, loss, sample_weight=sample_weight, l1=l1, l2=l2
+        )
 
     return unflatten(central_differences(loss_of, flatten(W, b), step), sizes)

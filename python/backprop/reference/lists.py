@@ -14,6 +14,14 @@ def transpose(M: Matrix) -> Matrix:
     return [list(column) for column in zip(*M, strict=True)]
 
 
+def add(M: Matrix, N: Matrix) -> Matrix:
+    """Return M + N."""
+    return [
+        [p + q for p, q in zip(M_row, N_row, strict=True)]
+        for M_row, N_row in zip(M, N, strict=True)
+    ]
+
+
 def flatten(W: list[Matrix], b: list[Vector]) -> Vector:
     """Return theta = [W_1 b_1 … W_L b_L] as one list, each W_k row by row.
 
@@ -56,3 +64,11 @@ def unflatten(theta: Vector, layer_sizes: list[int]) -> tuple[list[Matrix], list
         b.append(theta[start : start + n_out])
         start += n_out
     return W, b
+
+
+def assign(W: list[Matrix], b: list[Vector], theta: Vector) -> None:
+    """Write ``theta`` into ``W`` and ``b`` in place: `flatten`, backwards."""
+    numbers = iter(theta)
+    for W_k, b_k in zip(W, b, strict=True):
+        for row in [*W_k, b_k]:
+            row[:] = [next(numbers) for _ in row]

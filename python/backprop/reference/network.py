@@ -4,7 +4,8 @@ from typing import Any
 
 from . import batch, checks
 from .batch import Gradients
-from .lists import Matrix, Vector
+from .lists import Matrix, Vector, add
+from .penalties import grad_penalty, penalty
 from .targets import target_rows
 
 
@@ -48,6 +49,10 @@ def backward(
     hidden: Any = "relu",
     output: Any = "softmax",
     loss: Any = "cross_entropy",
+    *,
+    sample_weight: Vector | None = None,
+    l1: float | list[float] = 0.0,
+    l2: float | list[float] = 0.0,
 ) -> Gradients:
     """Run the backward equations (5.2) over what `forward` returned.
 
@@ -62,6 +67,10 @@ def backward(
         The matrices that `forward` used.
     hidden, output, loss : str or list of str
         Names in ``ACTIVATIONS``, ``OUTPUTS`` and ``LOSSES``.
+    sample_weight : list of m floats, optional
+        The mean over the examples becomes Σ_i w_i ℓ_i / Σ_i w_i.
+    l1, l2 : float or list of L floats
+        Strengths of the `penalty` that is added to the loss; biases bear none.
 
     Returns
     -------
@@ -71,12 +80,20 @@ def backward(
     Raises
     ------
     TypeError, ValueError
-        If ``y`` does not fit, or a name is unknown.
+        If ``y``, ``sample_weight``, ``l1`` or ``l2`` does not fit, or a name is unknown.
     """
     g = checks.hidden_activations(hidden, len(W))
     ell = checks.matched_loss(output, loss)
-    checks.check_labels(y, len(H[0]))
-    return batch.backward_pass(A, H, target_rows(y, len(W[-1]), ell.targets), W, g, ell)
+    m = len(H[0])
+    checks.check_labels(y, m)
+    checks.check_sample_weight(sample_weight, m)
+    checks.check_strengths(l1=l1, l2=l2, n_layers=len(W))
+    E = target_rows(y, len(W[-1]), ell.targets)
+    unpenalised = batch.backward_pass(A, H, E, W, g, ell, batch.shares(m, sample_weight))
+    return unpenalised._replace(
+        loss=unpenalised.loss + penalty(W, l1, l2),
+        grad_W=list(map(add, unpenalised.grad_W, grad_penalty(W, l1, l2))),
+    )
 
 
 def loss(
@@ -87,12 +104,20 @@ def loss(
     hidden: Any = "relu",
     output: Any = "softmax",
     loss: Any = "cross_entropy",
+    *,
+    sample_weight: Vector | None = None,
+    l1: float | list[float] = 0.0,
+    l2: float | list[float] = 0.0,
 ) -> float:
     """Return the loss of a batch, the mean over its examples (3); see `gradients`."""
     A, _ = forward(X, W, b, hidden, output)
     ell = checks.matched_loss(output, loss)
     checks.check_labels(y, len(X))
-    return batch.average_loss(A[-1], target_rows(y, len(W[-1]), ell.targets), ell)
+    checks.check_sample_weight(sample_weight, len(X))
+    checks.check_strengths(l1=l1, l2=l2, n_layers=len(W))
+    E = target_rows(y, len(W[-1]), ell.targets)
+    mean = batch.average_loss(A[-1], E, ell, batch.shares(len(X), sample_weight))
+    return mean + penalty(W, l1, l2)
 
 
 def gradients(
@@ -103,13 +128,17 @@ def gradients(
     hidden: Any = "relu",
     output: Any = "softmax",
     loss: Any = "cross_entropy",
+    *,
+    sample_weight: Vector | None = None,
+    l1: float | list[float] = 0.0,
+    l2: float | list[float] = 0.0,
 ) -> Gradients:
     """Return the loss of a batch and all its gradients: `forward`, then `backward`.
 
     The parameters are theirs, and so are the errors.
     """
     A, H = forward(X, W, b, hidden, output)
-    return backward(A, H, y, W, hidden, output, loss)
+    return backward(A, H, y, W, hidden, output, loss, sample_weight=sample_weight, l1=l1, l2=l2)
 
 
 def gradient_descent_step(

@@ -8,6 +8,7 @@ RULES = {
     "probabilities": "an integer class in 0..{last} or a row of {n} probabilities",
     "unit": "a row of {n} numbers in 0..1",
     "real": "a row of {n} numbers",
+    "nonnegative": "a row of {n} numbers of 0 or more",
 }
 
 
@@ -31,7 +32,7 @@ def target_row(y_i: Any, n_outputs: int, rule: str, name: str = "`y`") -> Vector
         number where the network has one output and the rule is another.
     n_outputs : int
         The p of the note.
-    rule : {"probabilities", "unit", "real"}
+    rule : {"probabilities", "unit", "real", "nonnegative"}
         What the loss allows; its ``Loss.targets``.
     name : str
         How an error calls it.
@@ -55,5 +56,7 @@ def target_row(y_i: Any, n_outputs: int, rule: str, name: str = "`y`") -> Vector
     if len(row) != n_outputs:
         raise ValueError(f"{wanted}, got {len(row)} numbers")
     if rule in ("probabilities", "unit") and not all(0 <= t_j <= 1 for t_j in row):
+        raise ValueError(f"{wanted}, got {row}")
+    if rule == "nonnegative" and not all(t_j >= 0 for t_j in row):
         raise ValueError(f"{wanted}, got {row}")
     return list(row)

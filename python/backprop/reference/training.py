@@ -3,7 +3,8 @@
 from typing import Any
 
 from . import checks, network
-from .lists import Matrix, Vector
+from .lists import Matrix, Vector, assign, flatten
+from .optimizers import OPTIMIZERS, initial_state
 from .targets import target_rows
 
 WORD = 2**64
@@ -68,8 +69,13 @@ def fit(
     batch_size: int = 32,
     shuffle: bool = True,
     seed: int = 0,
+    sample_weight: Vector | None = None,
+    l1: float | list[float] = 0.0,
+    l2: float | list[float] = 0.0,
+    optimizer: str = "sgd",
+    **options: Any,
 ) -> list[float]:
-    """Train ``W`` and ``b`` in place by mini-batch gradient descent.
+    """Train ``W`` and ``b`` in place by mini-batch gradient descent or its upgrades.
 
     Parameters
     ----------
@@ -83,12 +89,19 @@ def fit(
         Visit the examples in `shuffled_order`, or as they lie.
     seed : int
         Of the order.
+    sample_weight, l1, l2
+        As for `backprop.reference.gradients`, batch by batch: each divides by the sum of its own
+        weights. A batch whose weights are all zero takes no step.
+    optimizer : str
+        A name in ``OPTIMIZERS``.
+    **options
+        What else its rule takes, by name: ``momentum``, ``betas``, …
 
     Returns
     -------
     list of float
-        For each epoch the mean over the examples of the losses seen during it, each taken before
-        the step on its batch.
+        For each epoch the mean over the examples, by weight where there are weights, of the losses
+        of their batches, each taken before the step on it.
 
     Raises
     ------
@@ -100,22 +113,33 @@ def fit(
     checks.check_integer(epochs, "epochs", at_least=1)
     checks.check_integer(batch_size, "batch_size", at_least=1)
     checks.check_positive(lr, "lr")
+    rule = checks.named(optimizer, OPTIMIZERS, "optimizer")
     # All before the first step: a bad row in the last batch must not find the network changed.
     checks.layer_sizes(W, b)
     checks.check_examples(X, W[0])
     checks.check_labels(y, len(X))
+    checks.check_sample_weight(sample_weight, len(X))
     target_rows(y, len(W[-1]), checks.matched_loss(output, loss).targets)
     m = len(X)
+    weight = sample_weight or [1.0] * m
+    state = initial_state(len(flatten(W, b)))
     history = []
     for epoch in range(epochs):
         order = shuffled_order(m, seed, epoch) if shuffle else list(range(m))
         total = 0.0
         for start in range(0, m, batch_size):
             rows = order[start : start + batch_size]
+            X_batch, y_batch = [X[i] for i in rows], [y[i] for i in rows]
+            weight_batch = [weight[i] for i in rows]
+            if not any(weight_batch):
+                continue
             g = network.gradients(
-                [X[i] for i in rows], [y[i] for i in rows], W, b, hidden, output, loss
-            )
-            network.gradient_descent_step(W, b, g.grad_W, g.grad_b, lr)
-            total += g.loss * len(rows)
-        history.append(total / m)
+                X_batch, y_batch, W, b, hidden, output, loss,
+                sample_weight=weight_batch, l1=l1, l2=l2,
+            )  # fmt: skip
+            theta, grad_theta = flatten(W, b), flatten(g.grad_W, g.grad_b)
+            theta, state = rule(theta, grad_theta, state, lr, **options)
+            assign(W, b, theta)
+            total += g.loss * sum(weight_batch)
+        history.append(total / sum(weight))
     return history

@@ -1,0 +1,152 @@
+"""A whole network by the names of its parts: arguments checked, then the equations of 5.2 run."""
+
+from typing import Any
+
+from . import batch, checks
+from .batch import Gradients
+from .lists import Matrix, Vector, add
+from .penalties import grad_penalty, penalty
+from .targets import target_rows
+
+
+def forward(
+    X: Matrix, W: list[Matrix], b: list[Vector], hidden: Any = "relu", output: Any = "softmax"
+) -> tuple[list[Matrix], list[Matrix]]:
+    """Run the forward equations (5.2).
+
+    Parameters
+    ----------
+    X : list of m rows of n_features numbers
+        The examples.
+    W, b : list
+        W_k is a list of n_k rows of n_{k-1} numbers, b_k a list of n_k numbers.
+    hidden, output : str or list of str
+        Names in ``ACTIVATIONS`` (one for all hidden layers, or L - 1 of them) and ``OUTPUTS``.
+
+    Returns
+    -------
+    A : list
+        A_1 … A_L.
+    H : list
+        H_0 = X, H_1 … H_{L-1}, and H_L = Y_hat.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is no list or no name, sizes do not fit together, or a name is unknown.
+    """
+    checks.layer_sizes(W, b)
+    checks.check_examples(X, W[0])
+    g = checks.hidden_activations(hidden, len(W))
+    return batch.forward_pass(X, W, b, g, checks.output_activation(output))
+
+
+def backward(
+    A: list[Matrix],
+    H: list[Matrix],
+    y: Any,
+    W: list[Matrix],
+    hidden: Any = "relu",
+    output: Any = "softmax",
+    loss: Any = "cross_entropy",
+    *,
+    sample_weight: Vector | None = None,
+    l1: float | list[float] = 0.0,
+    l2: float | list[float] = 0.0,
+) -> Gradients:
+    """Run the backward equations (5.2) over what `forward` returned.
+
+    Parameters
+    ----------
+    A, H : list
+        The results of `forward`.
+    y : list
+        Class labels or rows of probabilities for "cross_entropy", rows of targets for the others,
+        bare numbers too where the network has one output.
+    W : list
+        The matrices that `forward` used.
+    hidden, output, loss : str or list of str
+        Names in ``ACTIVATIONS``, ``OUTPUTS`` and ``LOSSES``.
+    sample_weight : list of m floats, optional
+        The mean over the examples becomes Σ_i w_i ℓ_i / Σ_i w_i.
+    l1, l2 : float or list of L floats
+        Strengths of the `penalty` that is added to the loss; biases bear none.
+
+    Returns
+    -------
+    Gradients
+        The loss, ∇W, ∇b, ∇A and ∇H.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``y``, ``sample_weight``, ``l1`` or ``l2`` does not fit, or a name is unknown.
+    """
+    g = checks.hidden_activations(hidden, len(W))
+    ell = checks.matched_loss(output, loss)
+    m = len(H[0])
+    checks.check_labels(y, m)
+    checks.check_sample_weight(sample_weight, m)
+    checks.check_strengths(l1=l1, l2=l2, n_layers=len(W))
+    E = target_rows(y, len(W[-1]), ell.targets)
+    unpenalised = batch.backward_pass(A, H, E, W, g, ell, batch.shares(m, sample_weight))
+    return unpenalised._replace(
+        loss=unpenalised.loss + penalty(W, l1, l2),
+        grad_W=list(map(add, unpenalised.grad_W, grad_penalty(W, l1, l2))),
+    )
+
+
+def loss(
+    X: Matrix,
+    y: Any,
+    W: list[Matrix],
+    b: list[Vector],
+    hidden: Any = "relu",
+    output: Any = "softmax",
+    loss: Any = "cross_entropy",
+    *,
+    sample_weight: Vector | None = None,
+    l1: float | list[float] = 0.0,
+    l2: float | list[float] = 0.0,
+) -> float:
+    """Return the loss of a batch, the mean over its examples (3); see `gradients`."""
+    A, _ = forward(X, W, b, hidden, output)
+    ell = checks.matched_loss(output, loss)
+    checks.check_labels(y, len(X))
+    checks.check_sample_weight(sample_weight, len(X))
+    checks.check_strengths(l1=l1, l2=l2, n_layers=len(W))
+    E = target_rows(y, len(W[-1]), ell.targets)
+    mean = batch.average_loss(A[-1], E, ell, batch.shares(len(X), sample_weight))
+    return mean + penalty(W, l1, l2)
+
+
+def gradients(
+    X: Matrix,
+    y: Any,
+    W: list[Matrix],
+    b: list[Vector],
+    hidden: Any = "relu",
+    output: Any = "softmax",
+    loss: Any = "cross_entropy",
+    *,
+    sample_weight: Vector | None = None,
+    l1: float | list[float] = 0.0,
+    l2: float | list[float] = 0.0,
+) -> Gradients:
+    """Return the loss of a batch and all its gradients: `forward`, then `backward`.
+
+    The parameters are theirs, and so are the errors.
+    """
+    A, H = forward(X, W, b, hidden, output)
+    return backward(A, H, y, W, hidden, output, loss, sample_weight=sample_weight, l1=l1, l2=l2)
+
+
+def gradient_descent_step(
+    W: list[Matrix], b: list[Vector], grad_W: list[Matrix], grad_b: list[Vector], lr: float
+) -> None:
+    """Take θ ← θ - η ∇θ (section 3) in place, η being ``lr``."""
+    for W_k, grad_W_k in zip(W, grad_W, strict=True):
+        for row, grad_row in zip(W_k, grad_W_k, strict=True):
+            row[:] = [w - lr * d for w, d in zip(row, grad_row, strict=True)]
+    for b_k, grad_b_k in zip(b, grad_b, strict=True):
+        b_k[:] = [beta - lr * d for beta, d in zip(b_k, grad_b_k, strict=True)]

@@ -40,6 +40,8 @@ struct Broadcast {
 
 namespace detail {
 
+constexpr Index rows_ahead = 6;
+
 template <class T, int R, int V>
 struct Tile {
   Packet<T> sum[R][V];
@@ -57,6 +59,10 @@ struct Tile {
     namespace ei = Eigen::internal;
     const T* b = matrix.data;
     for (Index k = 0; k < n; ++k) {
+      // X streams from the second cache; asked for this early, it arrives in time.
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v)
+        __builtin_prefetch(X + rows_ahead * panel_width<T> + v * lanes<T>);
       Packet<T> x[V];
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) x[v] = ei::pload<Packet<T>>(X + v * lanes<T>);
@@ -131,6 +137,9 @@ template <class T>
 constexpr Index packed_stride = max_block + 2 * lanes<T>;
 
 constexpr Index tiles_at_once = 8;
+
+/// Bytes of a W that is multiplied where it lies, however often it is read.
+constexpr Index largest_in_place = Index{2} << 20;
 
 /// Numbers that a packed block may take.
 template <class T>
@@ -221,8 +230,9 @@ template <bool Transposed, class T, class Finish>
 void multiply(const T* W, Index stride, Index rows, Index n, const Panels<T>& X, const T* bias,
               Panels<T>& C, Slices slices, T* scratch, Finish&& finish) {
   const Index n_panels = ceil_div(slices.end - slices.begin, 2);
-  // A W that is read once, or stays in the nearest cache, is best left where it lies.
-  const bool pack = n_panels > 1 && rows * n * static_cast<Index>(sizeof(T)) > 32768;
+  // A W that is read once, or stays in the second cache, is best left where it lies.
+  const bool pack =
+      n_panels > 1 && rows * n * static_cast<Index>(sizeof(T)) > detail::largest_in_place;
   const Index k_blocks = ceil_div(n, max_block);
   const Index row_blocks = pack ? ceil_div(rows, detail::tiles_at_once * max_tile_rows) : 1;
   const Index n_blocks = k_blocks * row_blocks;

@@ -27,6 +27,9 @@ constexpr Index max_tile_rows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 1
 /// Longest sum over k in one go: X's panel (2 packets wide) and B's tile then share the L1 cache.
 constexpr Index max_block = 256;
 
+/// Bytes of a W that is multiplied where it lies, however often it is read.
+constexpr Index largest_in_place = Index{2} << 20;
+
 /// A matrix read number by number: element (r, k) at data[r * row_stride + k * k_stride]. Strides
 /// known to the compiler (not 0) cost no instructions, which at 2 multiply-adds a cycle is felt.
 template <class T, Index RowStride, Index KStride>
@@ -138,9 +141,6 @@ constexpr Index packed_stride = max_block + 2 * lanes<T>;
 
 constexpr Index tiles_at_once = 8;
 
-/// Bytes of a W that is multiplied where it lies, however often it is read.
-constexpr Index largest_in_place = Index{2} << 20;
-
 /// Numbers that a packed block may take.
 template <class T>
 constexpr Index packed_size = std::max(tiles_at_once * max_tile_rows * packed_stride<T>,
@@ -231,8 +231,7 @@ void multiply(const T* W, Index stride, Index rows, Index n, const Panels<T>& X,
               Panels<T>& C, Slices slices, T* scratch, Finish&& finish) {
   const Index n_panels = ceil_div(slices.end - slices.begin, 2);
   // A W that is read once, or stays in the second cache, is best left where it lies.
-  const bool pack =
-      n_panels > 1 && rows * n * static_cast<Index>(sizeof(T)) > detail::largest_in_place;
+  const bool pack = n_panels > 1 && rows * n * static_cast<Index>(sizeof(T)) > largest_in_place;
   const Index k_blocks = ceil_div(n, max_block);
   const Index row_blocks = pack ? ceil_div(rows, detail::tiles_at_once * max_tile_rows) : 1;
   const Index n_blocks = k_blocks * row_blocks;

@@ -97,6 +97,17 @@ inline double step_work(const Layout& layout, Index batch_size) {
   return 6.0 * static_cast<double>(layout.n_parameters()) * static_cast<double>(batch_size);
 }
 
+/// Into how many ranges of examples a batch is cut. A small network works on a few panels at a
+/// time, from input to gradient while they are in cache; a large one on as many as possible, since
+/// it reads all of W for each range.
+inline Index count_parts(const Layout& layout, std::size_t scalar_size, Index n_slices,
+                         int threads) {
+  constexpr Index slices_at_once = 16;
+  const Index bytes = layout.n_parameters() * static_cast<Index>(scalar_size);
+  const Index wanted = bytes <= largest_in_place ? ceil_div(n_slices, slices_at_once) : 1;
+  return std::min(ceil_div(wanted, threads) * threads, n_slices);
+}
+
 /// Forward, loss, backward, and grad_theta handed to `rule`; returns the mean loss of the batch
 /// before the rule changes theta. A loss that is not finite reaches no rule.
 template <class T, class Rule>
@@ -106,9 +117,7 @@ double step(const Network<T>& net, Workspace<T>& ws, const std::vector<RowBlock>
   const Index n_slices = ceil_div(batch.count, lanes<T>);
   const T share = T(1) / static_cast<T>(batch.count);
   ThreadPool& pool = ThreadPool::instance();
-  // More parts than threads where there is enough for all: a thread that lost its core then holds
-  // the others up less.
-  const Index parts = std::min<Index>(n_slices >= 16 * threads ? 2 * threads : threads, n_slices);
+  const Index parts = count_parts(net.layout(), sizeof(T), n_slices, threads);
   pool.run(parts, threads, [&](Index part, int thread) {
     const Slices slices = slice_range(n_slices, parts, part);
     T* scratch = ws.scratch[static_cast<std::size_t>(thread)].data();

@@ -320,7 +320,7 @@ def test_the_core_refuses_a_bad_order(order, error, message):
         ({"lr": np.inf}, ValueError, "`lr` must be positive and finite, got inf"),
         ({"lr": 10**400}, ValueError, "`lr` must be positive and finite, got 1000"),
         ({"lr": "0.1"}, TypeError, "`lr` must be a number, got '0.1'"),
-        ({"lr": None}, TypeError, "`lr` must be a number, got NoneType"),
+        ({"lr": None}, TypeError, "`lr` must be a number, got None"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0, got -1"),
         ({"seed": 2**64}, ValueError, "`seed` must be at most 18446744073709551615, got 1844674"),
         ({"optimizer": "sdg"}, ValueError, "`optimizer` must be one of sgd, got 'sdg'; did you me"),

@@ -67,7 +67,25 @@ def test_an_array_that_is_wrong_throughout_is_found(monkeypatch, factor):
 
     spoil(monkeypatch, change)
     report = bp.check_gradients(net, X, y)
-    assert [a.name for a in report.arrays if not a.ok] == ["b_1"]
+    [wrong] = [a for a in report.arrays if not a.ok]
+    assert wrong.name == "b_1"
+    # Both accounts find it, and no entry is excused as lying beside a kink.
+    assert not wrong.reference_error < 1e-3
+    assert not wrong.differences_error < 1e-3
+    assert wrong.n_kinks == 0
+
+
+def test_a_reference_that_disagrees_with_the_measurement_is_found(monkeypatch):
+    net, X, y = make_case("tanh", "softmax", 1)
+    stated = reference.gradients
+
+    def wrong(*arguments):
+        g = stated(*arguments)
+        return g._replace(grad_b=[[2 * d for d in b] for b in g.grad_b])
+
+    monkeypatch.setattr(reference, "gradients", wrong)
+    report = bp.check_gradients(net, X, y)
+    assert [a.name for a in report.arrays if not a.ok] == ["b_1", "b_2"]
 
 
 def test_a_gradient_that_reference_and_core_agree_on_is_still_measured(monkeypatch):

@@ -55,14 +55,18 @@ def positive(argument: str, value: Any) -> float:
     TypeError, ValueError
         If it is no number, or zero, negative, NaN or infinite.
     """
-    if isinstance(value, str | bytes):
-        raise TypeError(f"`{argument}` must be a number, got {value!r}")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"`{argument}` must be a number, got {type(value).__name__}") from None
-    except OverflowError:
-        number = inf
+    number = value if type(value) is float else _as_float(argument, value)
     if not 0.0 < number < inf:
         raise ValueError(f"`{argument}` must be positive and finite, got {value!r}")
     return number
+
+
+def _as_float(argument: str, value: Any) -> float:
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return float(value)
+    except OverflowError:
+        return inf
+    except (TypeError, ValueError):
+        raise TypeError(f"`{argument}` must be a number, got {value!r}") from None

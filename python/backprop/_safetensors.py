@@ -87,7 +87,7 @@ def _checked_entry(name: str, entry: Any, size: int) -> tuple[np.dtype[Any], lis
     for numbers in (shape, offsets):
         if not isinstance(numbers, list) or any(type(n) is not int or n < 0 for n in numbers):
             raise ValueError(f"tensor {name!r} has a shape or an offset that is no list of counts")
-    if len(offsets) != 2 or not offsets[0] <= offsets[1] <= size or max(shape, default=0) > 2**62:
+    if len(offsets) != 2 or not offsets[0] <= offsets[1] <= size:
         raise ValueError(f"tensor {name!r} lies outside the file, which is truncated or corrupted")
     if len(shape) > 32 or prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
         raise ValueError(f"tensor {name!r} has a shape that does not match its bytes")

@@ -373,9 +373,7 @@ class Network:
         """Return X and y as the core takes them; what already fits is not looked at further."""
         if type(X) is not np.ndarray or X.dtype is not self._dtype:
             X = as_examples(X, self._dtype)
-        if not (
-            self._takes_labels and type(y) is np.ndarray and y.dtype is _INT64 and y.ndim == 1
-        ):
+        if not (self._takes_labels and type(y) is np.ndarray and y.dtype is _INT64 and y.ndim == 1):
             y = as_targets(y, self._dtype, self._loss_name, self._n_outputs, self.check_finite)
         return X, y
 

@@ -1,1 +1,31 @@
-"""Backpropagation for fully-connected networks."""
+"""Backpropagation for fully-connected networks: a compiled core, NumPy without copies.
+
+>>> import backprop as bp
+>>> net = bp.Network([64, 100, 10], hidden="relu", output="softmax", seed=0)
+>>> history = net.fit(X, y, epochs=20, batch_size=32, lr=0.1)
+>>> net.predict(X).argmax(axis=1)
+
+`Network` is the way in; `check_gradients` proves its gradients; `backprop.reference` states the
+same equations in plain Python.
+"""
+
+# First, and for its effect: everything below needs the compiled core that it loads.
+from backprop import _dispatch as _dispatch
+from backprop.errors import DivergenceError
+from backprop.gradcheck import check_gradients
+from backprop.history import History
+from backprop.io import load
+from backprop.network import Network
+from backprop.runtime import __version__, get_num_threads, info, set_num_threads
+
+__all__ = [
+    "DivergenceError",
+    "History",
+    "Network",
+    "__version__",
+    "check_gradients",
+    "get_num_threads",
+    "info",
+    "load",
+    "set_num_threads",
+]

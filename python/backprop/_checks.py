@@ -1,0 +1,72 @@
+"""The rules for arguments that are no arrays: names, counts, rates."""
+
+import operator
+from collections.abc import Collection
+from math import inf
+from typing import Any
+
+
+def known_name(argument: str, value: Any, known: Collection[str]) -> str:
+    """Return ``value`` if it is one of the known names.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no string or unknown; the message has the nearest known name.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"`{argument}` must be a name, got {type(value).__name__}")
+    if value not in known:
+        # Imported where it is needed: it takes longer than the rest of the package.
+        from difflib import get_close_matches
+
+        near = get_close_matches(value.lower(), known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"`{argument}` must be one of {', '.join(known)}, got {value!r}{hint}")
+    return value
+
+
+def integer(argument: str, value: Any, at_least: int, at_most: int = 2**63 - 1) -> int:
+    """Return ``value`` as an int within bounds.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no integer, or out of bounds.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"`{argument}` must be an integer, got {value!r}") from None
+    if number < at_least:
+        raise ValueError(f"`{argument}` must be at least {at_least}, got {number}")
+    if number > at_most:
+        raise ValueError(f"`{argument}` must be at most {at_most}, got {number}")
+    return number
+
+
+def positive(argument: str, value: Any) -> float:
+    """Return ``value`` as a positive finite float.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no number, or zero, negative, NaN or infinite.
+    """
+    number = value if type(value) is float else _as_float(argument, value)
+    if not 0.0 < number < inf:
+        raise ValueError(f"`{argument}` must be positive and finite, got {value!r}")
+    return number
+
+
+def _as_float(argument: str, value: Any) -> float:
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return float(value)
+    except OverflowError:
+        return inf
+    except (TypeError, ValueError):
+        raise TypeError(f"`{argument}` must be a number, got {value!r}") from None

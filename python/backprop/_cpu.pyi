@@ -1,0 +1,3 @@
+"""Which instruction-set levels this processor can run; built for any processor."""
+
+def levels() -> list[str]: ...

@@ -1,0 +1,280 @@
+"""Three accounts of one gradient: the compiled core, the note in plain Python, and measurement.
+
+The measurement is central differences of the loss, (L(theta + s e_i) - L(theta - s e_i)) / 2s, in
+float64. Arrays are compared by the relative norm ||g - g'|| / (||g|| + ||g'||).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from backprop._checks import integer
+from backprop.gradients import split
+from backprop.network import Network
+
+_STEP = 1e-5
+# How far apart two accounts may be: rounding of the compiled core, truncation of the differences.
+_REFERENCE_TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
+_DIFFERENCES_TOLERANCE = {"float32": 1e-4, "float64": 1e-7}
+_KINKED = ("relu",)
+
+T = TypeVar("T")
+
+
+class ArrayCheck(NamedTuple):
+    """The verdict on the gradient of one parameter array.
+
+    Attributes
+    ----------
+    name : str
+        "W_1", "b_1", "W_2", ...
+    shape : tuple of int
+    reference_error, differences_error : float
+        Relative norm of what separates the compiled gradient from the two others.
+    max_relative_error : float
+        The largest distance of an entry from the reference, relative to the largest entry.
+    where : tuple of int
+        That entry's position.
+    n_measured, n_kinks : int
+        Entries held against central differences, and entries left out because a step of theirs
+        crosses a kink of an activation, where there is no derivative to measure.
+    ok : bool
+        Whether both errors are within tolerance.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    reference_error: float
+    differences_error: float
+    max_relative_error: float
+    where: tuple[int, ...]
+    n_measured: int
+    n_kinks: int
+    ok: bool
+
+
+class GradientReport:
+    """What `check_gradients` returns; its str is a table.
+
+    Attributes
+    ----------
+    arrays : list of ArrayCheck
+        W_1, b_1, .., W_L, b_L.
+    loss, reference_loss : float
+        Of the compiled core and of the reference.
+    ok : bool
+        Whether every array and the loss are right.
+    """
+
+    def __init__(
+        self, arrays: list[ArrayCheck], loss: float, reference_loss: float, tolerance: float
+    ) -> None:
+        self.arrays = arrays
+        self.loss = loss
+        self.reference_loss = reference_loss
+        scale = max(1.0, abs(reference_loss))
+        self.ok = all(a.ok for a in arrays) and abs(loss - reference_loss) <= tolerance * scale
+
+    def __str__(self) -> str:
+        head = ("array", "shape", "reference", "differences", "measured", "worst entry", "verdict")
+        rows = [head]
+        for a in self.arrays:
+            measured = f"{a.n_measured}" + (f" ({a.n_kinks} at kinks)" if a.n_kinks else "")
+            worst = f"{a.max_relative_error:.1e} at {list(a.where)}"
+            errors = f"{a.reference_error:.1e}", f"{a.differences_error:.1e}"
+            verdict = "ok" if a.ok else "WRONG"
+            rows.append((a.name, str(a.shape), *errors, measured, worst, verdict))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+        lines.append(f"loss {self.loss:.12g}, by the reference {self.reference_loss:.12g}")
+        lines.append("every gradient agrees" if self.ok else "the gradients DISAGREE")
+        return "\n".join(line.rstrip() for line in lines)
+
+    def __repr__(self) -> str:
+        wrong = [a.name for a in self.arrays if not a.ok]
+        return f"GradientReport(ok={self.ok}{f', wrong={wrong}' if wrong else ''})"
+
+
+def check_gradients(
+    network: Network,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    n_examples: int = 32,
+    n_entries: int = 500,
+    seed: int = 0,
+) -> GradientReport:
+    """Compare the compiled gradients with `backprop.reference` and with central differences.
+
+    Parameters
+    ----------
+    network : Network
+        Is not changed.
+    X, y : array_like
+        As for `Network.loss`.
+    n_examples : int
+        At most so many examples are used, the first: the reference is slow.
+    n_entries : int
+        At most so many entries of each array are measured, drawn at random.
+    seed : int
+        Of that draw.
+
+    Returns
+    -------
+    GradientReport
+        With ``.ok``, ``.arrays`` and a table as its str.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `Network.loss`, or for a bad count.
+    """
+    from backprop import reference
+
+    n_examples = integer("n_examples", n_examples, 1)
+    n_entries = integer("n_entries", n_entries, 1)
+    network.loss(X, y)  # every complaint about the data, before it is cut
+    examples, targets = (array[:n_examples] for array in network._batch(X, y))
+    compiled = network.gradients(examples, targets)
+    W, b = ([array.tolist() for array in arrays] for arrays in (network.W, network.b))
+    stated = reference.gradients(
+        examples.tolist(),
+        targets.tolist(),
+        W,
+        b,
+        list(network.hidden_names),
+        network.output_name,
+        network.loss_name,
+    )
+    theta = np.array(reference.flatten(stated.grad_W, stated.grad_b))
+    measure = _Differences(network, examples, targets, np.random.default_rng(seed), n_entries)
+    scale = max(1.0, float(np.abs(examples).max()))
+    checks = []
+    position = 0
+    for name, grad, expected in _by_name(network, compiled.theta, theta):
+        checks.append(_check(name, grad, expected, position, measure, scale))
+        position += grad.size
+    tolerance = _REFERENCE_TOLERANCE[network.dtype.name]
+    return GradientReport(checks, compiled.loss, stated.loss, tolerance)
+
+
+def _by_name(
+    network: Network, compiled: NDArray[Any], stated: NDArray[Any]
+) -> list[tuple[str, NDArray[Any], NDArray[Any]]]:
+    pairs = [split(theta, network.layer_sizes) for theta in (compiled, stated)]
+    return [
+        (f"{letter}_{k + 1}", pairs[0][which][k], pairs[1][which][k])
+        for k in range(len(network.layer_sizes) - 1)
+        for which, letter in enumerate("Wb")
+    ]
+
+
+def _check(
+    name: str,
+    compiled: NDArray[Any],
+    stated: NDArray[Any],
+    position: int,
+    measure: _Differences,
+    scale: float,
+) -> ArrayCheck:
+    dtype = compiled.dtype.name
+    grad, expected = compiled.astype(np.float64).ravel(), stated.ravel()
+    tolerance = _REFERENCE_TOLERANCE[dtype]
+    rounding = float(np.finfo(dtype).eps) * scale
+    reference_error = _relative_norm(grad, expected, rounding / tolerance)
+
+    tolerance_measured = _DIFFERENCES_TOLERANCE[dtype]
+    entries, measured, n_kinks = measure(grad, position, tolerance_measured)
+    resolution = max(rounding, measure.resolution)
+    differences_error = _relative_norm(grad[entries], measured, resolution / tolerance_measured)
+
+    distance = np.abs(grad - expected)
+    worst = int(np.argmax(distance))
+    largest = float(np.abs(expected).max())
+    return ArrayCheck(
+        name=name,
+        shape=compiled.shape,
+        reference_error=reference_error,
+        differences_error=differences_error,
+        max_relative_error=float(distance[worst]) / largest if largest else float(distance[worst]),
+        where=tuple(int(i) for i in np.unravel_index(worst, compiled.shape)),
+        n_measured=len(entries),
+        n_kinks=n_kinks,
+        # Written so that a NaN is wrong.
+        ok=reference_error <= tolerance and differences_error <= tolerance_measured,
+    )
+
+
+def _relative_norm(g: NDArray[Any], expected: NDArray[Any], floor: float) -> float:
+    """Return ||g - g'|| / (||g|| + ||g'||); below ``floor`` an entry the norms count as that."""
+    norm = np.linalg.norm
+    size = max(float(norm(g) + norm(expected)), floor * len(g) ** 0.5)
+    return float(norm(g - expected)) / size if size else 0.0
+
+
+class _Differences:
+    """Central differences of the loss in float64, on a twin of the network."""
+
+    def __init__(
+        self,
+        network: Network,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        rng: np.random.Generator,
+        n_entries: int,
+    ) -> None:
+        self._twin = Network(**network.architecture, dtype="float64", init="zeros")
+        self._twin.theta[...] = network.theta
+        self._X = X.astype(np.float64)
+        self._y = y if y.dtype == np.int64 else y.astype(np.float64)
+        self._rng, self._n_entries = rng, n_entries
+        self.resolution = float(np.finfo(np.float64).eps) * max(1.0, self._loss()) / _STEP
+
+    def __call__(
+        self, grad: NDArray[Any], position: int, tolerance: float
+    ) -> tuple[NDArray[Any], NDArray[Any], int]:
+        """Return entries of the array at ``position`` in theta, their differences, kinks left out.
+
+        Only an entry that disagrees with ``grad`` is worth the look for a kink.
+        """
+        entries = np.arange(grad.size)
+        if grad.size > self._n_entries:
+            entries = np.sort(self._rng.choice(grad.size, self._n_entries, replace=False))
+        measured = np.array([self._difference(position + int(i)) for i in entries])
+        suspect = np.abs(measured - grad[entries]) > tolerance * np.abs(grad).max()
+        kinks = suspect & [
+            bool(odd) and self._crosses_kink(position + int(i))
+            for i, odd in zip(entries, suspect, strict=True)
+        ]
+        return entries[~kinks], measured[~kinks], int(kinks.sum())
+
+    def _loss(self) -> float:
+        return self._twin._core.loss(self._X, self._y, False)
+
+    def _difference(self, i: int) -> float:
+        above, below = self._on_both_sides(i, self._loss)
+        return (above - below) / (2 * _STEP)
+
+    def _crosses_kink(self, i: int) -> bool:
+        above, below = self._on_both_sides(i, self._active)
+        return any((a != b).any() for a, b in zip(above, below, strict=True))
+
+    def _active(self) -> list[NDArray[Any]]:
+        """Return which units are on the upper side of their kink, layer by layer."""
+        H = self._twin._core.trace(self._X, self._y, False)["H"]
+        names = self._twin.hidden_names
+        return [H[k] > 0 for k in range(len(names)) if names[k] in _KINKED]
+
+    def _on_both_sides(self, i: int, f: Callable[[], T]) -> tuple[T, T]:
+        theta = self._twin.theta
+        value = theta[i]
+        theta[i] = value + _STEP
+        above = f()
+        theta[i] = value - _STEP
+        below = f()
+        theta[i] = value
+        return above, below

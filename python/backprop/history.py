@@ -1,0 +1,42 @@
+"""What training recorded: one value an epoch for each quantity."""
+
+from collections.abc import Iterator, Mapping
+
+
+class History(Mapping[str, list[float]]):
+    """What `Network.fit` returns, a mapping from names to lists.
+
+    ``history["loss"]`` is the mean over the examples of the losses seen during each epoch, each
+    taken before the step on its batch. With validation data there are ``"val_loss"`` and, where
+    the output is softmax or sigmoid, ``"val_accuracy"``, both of the weights after the epoch.
+
+    Attributes
+    ----------
+    epochs : int
+        The number of epochs recorded.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {"loss": []}
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs recorded."""
+        return len(self._values["loss"])
+
+    def append(self, name: str, value: float) -> None:
+        """Record the value of one more epoch."""
+        self._values.setdefault(name, []).append(value)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        runs = (f"{name} {v[0]:.4g} -> {v[-1]:.4g}" for name, v in self._values.items() if v)
+        return f"History({self.epochs} epochs{''.join(', ' + run for run in runs)})"

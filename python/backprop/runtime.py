@@ -1,0 +1,38 @@
+"""What runs: the version, the instruction set chosen, the number of threads."""
+
+from typing import Any
+
+from backprop import _backprop
+from backprop._checks import integer
+
+__version__ = _backprop.__version__
+
+
+def get_num_threads() -> int:
+    """Return the number of threads that computations may use."""
+    return _backprop.get_num_threads()
+
+
+def set_num_threads(n_threads: int) -> None:
+    """Set the number of threads that computations may use, in the whole process.
+
+    Results do not depend on it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``n_threads`` is not an integer of at least 1.
+    """
+    _backprop.set_num_threads(integer("n_threads", n_threads, 1, 2**15))
+
+
+def info() -> dict[str, Any]:
+    """Return what is in use.
+
+    Returns
+    -------
+    dict
+        ``version``, ``eigen`` and ``compiler`` (versions), ``level`` (the instruction set),
+        ``lanes_float32`` and ``lanes_float64`` (numbers a register), ``n_threads``.
+    """
+    return {**_backprop.info(), "n_threads": get_num_threads()}

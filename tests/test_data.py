@@ -21,6 +21,7 @@ from backprop.data import (
     read_npy,
     read_npz,
     read_parquet,
+    same_unit,
     split_indices,
     train_test_split,
 )
@@ -492,6 +493,21 @@ def test_standardiser_takes_integers_and_leaves_its_input_alone() -> None:
     X = np.array([[0], [2]], dtype=np.uint8)
     assert Standardizer.fit(X).transform(X).tolist() == [[-1], [1]]
     assert X.tolist() == [[0], [2]]
+
+
+def test_shared_scale_keeps_the_proportions_of_the_features() -> None:
+    X = np.array([[0.0, 0.0, 5.0], [4.0, 2.0, 5.0]])
+    scaler = Standardizer.fit(X, shared=True)
+    assert np.allclose(scaler.scale, np.sqrt((4 + 1 + 0) / 3), rtol=1e-15)
+    assert scaler.mean.tolist() == [2, 1, 5]
+    assert Standardizer.fit(np.full((3, 2), 0.1), shared=True).scale.tolist() == [1, 1]
+
+
+def test_features_of_one_unit_are_recognised() -> None:
+    assert same_unit(load_digits().X)
+    assert not same_unit(np.random.default_rng(0).normal(size=(50, 4)))
+    assert not same_unit(np.array([[0], [1]]))
+    assert not same_unit(np.array([[0, 0, 0], [1, 2, 3]]))
 
 
 def test_standardiser_refuses_what_it_cannot_measure() -> None:

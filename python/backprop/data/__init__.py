@@ -11,7 +11,7 @@ from backprop.data._csv import read_csv
 from backprop.data._dataset import Dataset
 from backprop.data._labels import encode_labels, infer_task
 from backprop.data._split import split_indices, train_test_split
-from backprop.data._standardizer import Standardizer
+from backprop.data._standardizer import Standardizer, same_unit
 
 __all__ = [
     "BUNDLED",
@@ -25,6 +25,7 @@ __all__ = [
     "read_npy",
     "read_npz",
     "read_parquet",
+    "same_unit",
     "split_indices",
     "train_test_split",
 ]

@@ -27,8 +27,16 @@ class Standardizer:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, X: ArrayLike) -> Standardizer:
-        """Measure the features of ``X`` (n_examples, n_features), in float64.
+    def fit(cls, X: ArrayLike, *, shared: bool = False) -> Standardizer:
+        """Measure the features of ``X``, in float64.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_examples, n_features)
+        shared : bool
+            Give all features one scale, the root of their mean variance. For features of one
+            unit, such as pixels, that keeps a rarely used one from being blown up to the size
+            of the others.
 
         Raises
         ------
@@ -47,9 +55,12 @@ class Standardizer:
             raise ValueError(
                 f"`X` must be finite and its squares must fit float64, column {column} does not"
             )
+        if shared:
+            variance = np.full_like(variance, variance.mean())
         scale = np.sqrt(variance)
         # Rounding of the mean leaves a constant column a scale near 0 that would blow it up.
-        scale[(X.min(axis=0) == X.max(axis=0)) | (scale == 0)] = 1.0
+        constant = X.min(axis=0) == X.max(axis=0)
+        scale[(constant.all() if shared else constant) | (scale == 0)] = 1.0
         return cls(mean, scale)
 
     def transform(self, X: ArrayLike, dtype: DTypeLike = np.float32) -> NDArray[Any]:
@@ -74,6 +85,18 @@ class Standardizer:
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.float64]:
         """Undo `transform`: ``z * scale + mean``, in float64."""
         return np.asarray(np.asarray(Z, dtype=np.float64) * self.scale + self.mean)
+
+
+def same_unit(X: ArrayLike) -> bool:
+    """Whether the features look like one kind of quantity, such as pixels or shares.
+
+    Most of them must reach both the least and the greatest value of all ``X``, and there must be
+    more than one.
+    """
+    X = np.asarray(X)
+    lowest, highest = X.min(axis=0), X.max(axis=0)
+    full = (lowest == lowest.min()) & (highest == highest.max())
+    return X.shape[1] > 1 and bool(2 * np.count_nonzero(full) > X.shape[1])
 
 
 def _blocks(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,10 @@ class Dataset:
     def __iter__(self) -> Iterator[Any]:
         yield self.X
         yield self.y
+
+    def rows(self, rows: NDArray[np.int64]) -> Dataset:
+        """Return a copy of some of the examples."""
+        return replace(self, X=self.X[rows], y=None if self.y is None else self.y[rows])
 
     def __repr__(self) -> str:
         target = "no target" if self.y is None else f"target {self.target_name or 'y'!r}"

@@ -74,7 +74,7 @@ def test_installed_version_is_that_of_the_compiled_core() -> None:
     assert distribution("backprop").version == bp.__version__ == bp.info()["version"]
 
 
-@pytest.mark.parametrize("module", ["rich", "matplotlib", "argparse", "csv", "json"])
+@pytest.mark.parametrize("module", ["rich", "matplotlib", "argparse", "csv"])
 def test_import_of_the_library_leaves_out_what_it_does_not_need(module: str) -> None:
     # NumPy itself imports some of these: only what comes on top of it is ours.
     code = (

@@ -1,0 +1,57 @@
+"""``backprop COMMAND``: run a command, turn what goes wrong into one line and an exit code.
+
+0 is success, 1 a failure (a failed check included), 2 wrong usage, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from backprop.cli._options import COMMANDS, build_parser
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code is returned, but 2 for wrong usage is a SystemExit."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.version:
+        import backprop
+
+        print(f"backprop {backprop.__version__}")
+        return 0
+    if args.command is None:
+        parser.error(f"a command is required: one of {', '.join(COMMANDS)}")
+    if len(getattr(args, "data", ())) > 2:
+        parser.error(f"DATA must be one source, or X.npy and y.npy, got {len(args.data)}")
+    command = COMMANDS[args.command]
+    try:
+        module = import_module(f"backprop.cli.{command.module}")
+        code: int = getattr(module, command.function)(args)
+        # A reader that went away (`| head`) shows when the last of the output is written.
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _fail(args.command, "interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (
+        ValueError,
+        TypeError,
+        OSError,
+        ImportError,
+        RuntimeError,
+        ArithmeticError,
+        MemoryError,
+    ) as error:
+        return _fail(args.command, str(error) or type(error).__name__, 1)
+
+
+def _fail(command: str, message: str, code: int) -> int:
+    print(f"backprop {command}: error: {' '.join(message.split())}", file=sys.stderr)
+    return code

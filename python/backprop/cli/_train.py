@@ -1,0 +1,180 @@
+"""``backprop train``: read, split, standardise, fit, test, save."""
+
+from __future__ import annotations
+
+import os
+import time
+from argparse import Namespace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import backprop as bp
+from backprop.cli._console import Progress, progress
+from backprop.cli._curve import save_curve
+from backprop.cli._model import Model, identity
+from backprop.data import (
+    Dataset,
+    Standardizer,
+    encode_labels,
+    infer_task,
+    load,
+    same_unit,
+    split_indices,
+)
+from backprop.training import Run
+
+_LR = {"classification": 0.1, "regression": 0.01}
+
+
+class Parts(NamedTuple):
+    """Rows of the data set to train on, to watch while training, and to test on."""
+
+    train: NDArray[np.int64]
+    watched: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def train(args: Namespace) -> int:
+    """Run the command; 130 if Ctrl-C ended the training after an epoch."""
+    out = args.out or _stem(args.data[0]) + ".safetensors"
+    folder = os.path.dirname(out) or "."
+    # Found out before the training, not after it.
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise OSError(f"{out} cannot be written: {folder} is not a writable folder")
+    if args.threads is not None:
+        bp.set_num_threads(args.threads)
+    target = -1 if args.target is None else args.target
+    dataset = load(*args.data, target=target, header=not args.no_header)
+    if dataset.y is None:
+        raise ValueError(f"{dataset.name} has no target; training needs y")
+    task = infer_task(dataset.y) if args.task == "auto" else args.task
+    parts = _split(dataset.y, task, args)
+    model = _untrained(dataset, task, parts.train, args)
+    _announce(dataset, model, parts)
+    history, seconds, interrupted = _fit(model, dataset, parts, args)
+    model.save(out)
+    if not interrupted:
+        extra = [("training", f"{seconds:.2f} s, {history.epochs} epochs")]
+        report = model.report(dataset.rows(parts.test))
+        report.show(f"test set ({len(parts.test)} examples)", extra)
+    print(f"model saved to {out}")
+    if not args.no_plot:
+        picture = os.path.splitext(out)[0] + ".png"
+        if save_curve(history, picture, f"{dataset.name}: loss by epoch"):
+            print(f"loss curve saved to {picture}")
+        else:
+            print("loss curve not drawn: it needs matplotlib (pip install matplotlib)")
+    if interrupted:
+        print(f"interrupted: the saved model is that of epoch {history.epochs} of {args.epochs}")
+        return 130
+    return 0
+
+
+def _stem(name: str) -> str:
+    stem = os.path.basename(name)
+    return os.path.splitext(stem.removesuffix(".gz"))[0]
+
+
+def _split(y: NDArray[Any], task: str, args: Namespace) -> Parts:
+    stratify = task == "classification"
+    classes = encode_labels(y)[0] if stratify else y
+    rest, test = split_indices(classes, args.test_size, stratify=stratify, seed=args.seed)
+    n_watched = round(args.validation_size * len(rest))
+    if n_watched == 0:
+        return Parts(rest, rest[:0], test)
+    train, watched = split_indices(classes[rest], n_watched, stratify=stratify, seed=args.seed)
+    return Parts(rest[train], rest[watched], test)
+
+
+def _untrained(dataset: Dataset, task: str, rows: NDArray[np.int64], args: Namespace) -> Model:
+    """Build the network and measure the scalers on the rows to train on."""
+    assert dataset.y is not None
+    X, n_outputs, target_scaler = dataset.X[rows], 1, identity(1)
+    names: tuple[str, ...] = ()
+    if task == "classification":
+        names = encode_labels(dataset.y)[1]
+        n_outputs = len(names)
+        if n_outputs < 2:
+            raise ValueError(f"{dataset.name} must have two classes or more, got only {names[0]!r}")
+    elif dataset.y.dtype.kind != "U":
+        target_scaler = Standardizer.fit(dataset.y[rows][:, None])
+    together = args.scale == "together" or (args.scale == "auto" and same_unit(X))
+    net = bp.Network(
+        [X.shape[1], *args.hidden, n_outputs],
+        hidden=args.activation,
+        output="softmax" if names else "linear",
+        loss="cross_entropy" if names else "squared_error",
+        dtype=args.dtype,
+        seed=args.seed,
+    )
+    return Model(
+        net,
+        identity(X.shape[1]) if args.scale == "none" else Standardizer.fit(X, shared=together),
+        target_scaler,
+        names,
+        dataset.feature_names,
+        dataset.target_name,
+        {name: value for name, value in vars(args).items() if name not in ("command", "version")},
+    )
+
+
+def _announce(dataset: Dataset, model: Model, parts: Parts) -> None:
+    m, n = dataset.X.shape
+    kind = f"{len(model.class_names)} classes" if model.class_names else "regression"
+    print(
+        f"{dataset.name}: {m} examples, {n} features, {kind}; {len(parts.train)} to train on, "
+        f"{len(parts.watched)} to watch, {len(parts.test)} to test on"
+    )
+    sizes = "-".join(map(str, model.net.layer_sizes))
+    print(f"network {sizes}, {model.net.theta.size} parameters in {model.net.dtype}", flush=True)
+
+
+class _LastEpoch:
+    """The state at the end of the last whole epoch, which Ctrl-C goes back to."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self.history = bp.History()
+        self.theta: NDArray[Any] | None = None
+
+    def __call__(self, run: Run) -> None:
+        self.history, self.theta = run.history, run.network.theta.copy()
+        last = {name: values[-1] for name, values in run.history.items()}
+        shown = [f"loss {last['loss']:.4f}"]
+        if "val_accuracy" in last:
+            shown.append(f"validation accuracy {last['val_accuracy']:.4f}")
+        elif "val_loss" in last:
+            shown.append(f"validation loss {last['val_loss']:.4f}")
+        self._bar.update(run.epoch, "  ".join(shown))
+
+
+def _fit(
+    model: Model, dataset: Dataset, parts: Parts, args: Namespace
+) -> tuple[bp.History, float, bool]:
+    """Train; return the history, the seconds it took, and whether Ctrl-C ended it."""
+    train, watched = dataset.rows(parts.train), dataset.rows(parts.watched)
+    X, y = model.inputs(train), model.targets(train)
+    validation = (model.inputs(watched), model.targets(watched)) if len(watched.X) else None
+    interrupted = False
+    start = time.perf_counter()
+    with progress(args.epochs) as bar:
+        last = _LastEpoch(bar)
+        try:
+            model.net.fit(
+                X,
+                y,
+                epochs=args.epochs,
+                batch_size=args.batch_size,
+                lr=args.lr or _LR["classification" if model.class_names else "regression"],
+                seed=args.seed,
+                validation=validation,
+                callbacks=[last],
+            )
+        except KeyboardInterrupt:
+            if last.theta is None:
+                raise
+            model.net.theta[...] = last.theta
+            interrupted = True
+    return last.history, time.perf_counter() - start, interrupted

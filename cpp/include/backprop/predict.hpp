@@ -120,7 +120,7 @@ class SingleExample {
       a = Eigen::Map<const Vector>(net.b(k), n);
       a.noalias() += Eigen::Map<const Rows>(net.W(k), n, layout.size(k - 1)) *
                      Eigen::Map<const Vector>(x, layout.size(k - 1));
-      if (k < L) net.hidden(k).forward(a_.data(), ceil_div(n, panel_width<T>), 2);
+      if (k < L) net.hidden(k).forward(a_.data(), nullptr, ceil_div(n, panel_width<T>), 2);
       std::swap(a_, h_);
       x = h_.data();
     }

@@ -29,6 +29,8 @@ struct Workspace {
       grad_A.push_back(gradient || (keep == Keep::loss && k == L) ? Panels<T>(n, capacity)
                                                                   : Panels<T>());
       if (gradient && k < L) features[static_cast<std::size_t>(k)] = Panels<T>(capacity, n);
+      const bool stored = gradient && k < L && net.hidden(k).backward == nullptr;
+      slopes.push_back(stored ? Panels<T>(n, capacity) : Panels<T>());
       if (trace) A.emplace_back(n, capacity);
       if (trace) grad_H.emplace_back(n, capacity);
     }
@@ -43,6 +45,7 @@ struct Workspace {
   /// H_k as the forward pass reads it, and as the gradient product reads it (k < L).
   Panels<T>& h(Index k) { return H[static_cast<std::size_t>(k)]; }
   Panels<T>& h_features(Index k) { return features[static_cast<std::size_t>(k)]; }
+  Panels<T>& slope(Index k) { return slopes[static_cast<std::size_t>(k - 1)]; }
   Panels<T>& grad_a(Index k) { return grad_A[static_cast<std::size_t>(k - 1)]; }
 
   /// One scratch a thread for packed tiles; call before the threads start.
@@ -55,6 +58,7 @@ struct Workspace {
   std::vector<Panels<T>> H;          ///< H_0 .. H_L in panels of examples; H_L holds A_L
   std::vector<Panels<T>> features;   ///< H_0 .. H_{L-1} in panels of features
   std::vector<Panels<T>> grad_A;     ///< grad_A_1 .. grad_A_L in panels of examples
+  std::vector<Panels<T>> slopes;     ///< g'(A_k), where it cannot be written from H_k
   std::vector<Panels<T>> A, grad_H;  ///< of layers 1 .. L, for a trace
   Panels<T> targets;                 ///< Y in panels of examples, where there are no labels
   std::vector<std::int32_t> labels;  ///< the class of each example

@@ -103,17 +103,19 @@ void load_examples(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index sl
   to_examples(ws.h_features(0), X.n_features, ws.h(0), slice);
 }
 
-/// Brings the targets of one slice in; `share` is each example's part of the mean.
+/// Brings the targets of one slice in, and each example's part of the mean (see unit_share).
 template <class T>
 TargetSlice<T> load_targets(const Targets<T>& y, Batch batch, Workspace<T>& ws, Index slice,
-                            Index p, T share) {
+                            Index p, double unit) {
   const Index first = slice * lanes<T>;
   const bool has_labels = y.labels != nullptr;
   T* values = ws.targets.slice(slice);
   std::int32_t* labels = ws.labels.data() + first;
   for (Index j = 0; j < lanes<T>; ++j) {
     const bool inside = first + j < batch.count;
-    ws.share[first + j] = inside ? share : T(0);
+    const double weight =
+        inside ? (y.weights ? y.weights[batch[first + j] * y.weight_stride] : 1.0) : 0.0;
+    ws.share[first + j] = static_cast<T>(weight * unit);
     if (has_labels) {
       labels[j] =
           inside ? static_cast<std::int32_t>(y.labels[batch[first + j] * y.label_stride]) : 0;

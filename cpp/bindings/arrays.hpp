@@ -5,6 +5,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <cmath>
 #include <optional>
 #include <string>
 
@@ -141,6 +142,29 @@ Targets<T> map_targets(py::handle object, const Network<T>& net, Index m, bool c
   if (check_finite && !all_finite(y.values))
     throw py::value_error(
         "`y` must be finite, got NaN or infinity; clean it, or pass check_finite=False");
+  return y;
+}
+
+/// How much each of the m examples weighs (m,), into y; None leaves all of them at 1.
+template <class T>
+Targets<T> weighted(Targets<T> y, py::handle object, Index m) {
+  if (object.is_none()) return y;
+  const py::array array = require_array<T>(object, "sample_weight");
+  if (array.ndim() != 1 || array.shape(0) != m)
+    throw py::value_error("`sample_weight` must have one weight for each of the " +
+                          std::to_string(m) + " examples of `X`, got shape " + shape_of(array));
+  y.weights = static_cast<const T*>(array.data());
+  y.weight_stride = array.strides(0) / static_cast<Index>(sizeof(T));
+  bool any = false;
+  for (Index j = 0; j < m; ++j) {
+    const T weight = y.weights[j * y.weight_stride];
+    if (!(weight >= 0 && std::isfinite(weight)))
+      throw py::value_error("`sample_weight` must be finite and not negative, got " +
+                            std::to_string(weight) + " at position " + std::to_string(j));
+    any = any || weight > 0;
+  }
+  if (!any)
+    throw py::value_error("`sample_weight` must weigh at least one example, got only zeros");
   return y;
 }
 

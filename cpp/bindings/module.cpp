@@ -89,9 +89,11 @@ py::array forward(BoundNetwork<T>& net, py::handle X_object, bool check_finite) 
 }
 
 template <class T>
-double loss(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, bool check_finite) {
+double loss(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, bool check_finite,
+            py::handle weight_object) {
   const Examples<T> X = map_examples<T>(X_object, net, check_finite);
-  const Targets<T> y = map_targets<T>(y_object, net, X.count, check_finite);
+  const Targets<T> y =
+      weighted(map_targets<T>(y_object, net, X.count, check_finite), weight_object, X.count);
   const py::gil_scoped_release release;  // pure computation on mapped memory
   return net.with_workspace(std::min(X.count, examples_at_once), Keep::loss, [&](Workspace<T>& ws) {
     return mean_loss(net, ws, X, y, ThreadPool::instance().n_threads());
@@ -109,9 +111,10 @@ double full_step(BoundNetwork<T>& net, const Examples<T>& X, const Targets<T>& y
 
 template <class T>
 py::tuple gradients(BoundNetwork<T>& net, py::handle X_object, py::handle y_object,
-                    bool check_finite) {
+                    bool check_finite, py::handle weight_object) {
   const Examples<T> X = map_examples<T>(X_object, net, check_finite);
-  const Targets<T> y = map_targets<T>(y_object, net, X.count, check_finite);
+  const Targets<T> y =
+      weighted(map_targets<T>(y_object, net, X.count, check_finite), weight_object, X.count);
   py::array_t<T> gradient(net.layout().n_parameters());
   const StoreGradient<T> rule{gradient.mutable_data()};
   double value = 0;
@@ -125,9 +128,10 @@ py::tuple gradients(BoundNetwork<T>& net, py::handle X_object, py::handle y_obje
 
 template <class T>
 double descend(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, double lr,
-               bool check_finite) {
+               bool check_finite, py::handle weight_object) {
   const Examples<T> X = map_examples<T>(X_object, net, check_finite);
-  const Targets<T> y = map_targets<T>(y_object, net, X.count, check_finite);
+  const Targets<T> y =
+      weighted(map_targets<T>(y_object, net, X.count, check_finite), weight_object, X.count);
   const GradientDescent<T> rule{net.theta(), static_cast<T>(lr)};
   const py::gil_scoped_release release;  // pure computation on mapped memory
   return net.with_workspace(X.count, Keep::gradient,
@@ -142,9 +146,11 @@ py::array unpacked(const Panels<T>& panels, Index n, Index m) {
 }
 
 template <class T>
-py::dict trace(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, bool check_finite) {
+py::dict trace(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, bool check_finite,
+               py::handle weight_object) {
   const Examples<T> X = map_examples<T>(X_object, net, check_finite);
-  const Targets<T> y = map_targets<T>(y_object, net, X.count, check_finite);
+  const Targets<T> y =
+      weighted(map_targets<T>(y_object, net, X.count, check_finite), weight_object, X.count);
   const Index L = net.layout().n_layers(), m = X.count;
   py::array_t<T> gradient(net.layout().n_parameters());
   const StoreGradient<T> rule{gradient.mutable_data()};
@@ -219,9 +225,10 @@ inline const std::int64_t* map_order(py::handle object, Index m) {
 
 template <class T>
 py::tuple epoch(BoundTrainer<T>& trainer, py::handle X_object, py::handle y_object,
-                py::handle order_object, double lr) {
+                py::handle order_object, double lr, py::handle weight_object) {
   const Examples<T> X = map_examples<T>(X_object, trainer.net, false);
-  const Targets<T> y = map_targets<T>(y_object, trainer.net, X.count, false);
+  const Targets<T> y =
+      weighted(map_targets<T>(y_object, trainer.net, X.count, false), weight_object, X.count);
   const std::int64_t* order = order_object.is_none() ? nullptr : map_order(order_object, X.count);
   InterruptCheck interrupted(trainer.net.layout().n_parameters(), trainer.batch_size);
   typename Trainer<T>::Epoch result{};
@@ -238,8 +245,10 @@ template <class T>
 void bind(py::module_& m, const char* network_name, const char* trainer_name) {
   using Net = BoundNetwork<T>;
   py::class_<Net>(m, network_name)
-      .def(py::init<std::vector<Index>, std::vector<std::string>, std::string, std::string>(),
-           py::arg("layer_sizes"), py::arg("hidden"), py::arg("output"), py::arg("loss"))
+      .def(py::init<std::vector<Index>, std::vector<std::string>, std::string, std::string,
+                    std::optional<double>>(),
+           py::arg("layer_sizes"), py::arg("hidden"), py::arg("output"), py::arg("loss"),
+           py::arg("loss_parameter") = py::none())
       .def_property_readonly("layer_sizes", [](const Net& net) { return net.layout().sizes(); })
       .def_property_readonly("hidden_names",
                              [](const Net& net) {
@@ -250,6 +259,12 @@ void bind(py::module_& m, const char* network_name, const char* trainer_name) {
                              })
       .def_property_readonly("output_name", [](const Net& net) { return net.loss().output; })
       .def_property_readonly("loss_name", [](const Net& net) { return net.loss().name; })
+      .def_property_readonly("loss_parameter",
+                             [](const Net& net) {
+                               const LossParameter& parameter = net.loss().parameter;
+                               return parameter.name ? py::object(py::float_(parameter.value))
+                                                     : py::object(py::none());
+                             })
       .def_property_readonly("theta",
                              [](py::object self) {
                                Net& net = self.cast<Net&>();
@@ -276,11 +291,14 @@ void bind(py::module_& m, const char* network_name, const char* trainer_name) {
             return views;
           })
       .def("forward", &forward<T>, py::arg("X"), py::arg("check_finite") = true)
-      .def("loss", &loss<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true)
-      .def("gradients", &gradients<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true)
-      .def("trace", &trace<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true)
+      .def("loss", &loss<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true,
+           py::arg("sample_weight") = py::none())
+      .def("gradients", &gradients<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true,
+           py::arg("sample_weight") = py::none())
+      .def("trace", &trace<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true,
+           py::arg("sample_weight") = py::none())
       .def("step", &descend<T>, py::arg("X"), py::arg("y"), py::arg("lr"),
-           py::arg("check_finite") = true);
+           py::arg("check_finite") = true, py::arg("sample_weight") = py::none());
 
   py::class_<BoundTrainer<T>>(m, trainer_name)
       .def(py::init([](Net& net, Index batch_size) {
@@ -291,7 +309,7 @@ void bind(py::module_& m, const char* network_name, const char* trainer_name) {
            }),
            py::arg("network"), py::arg("batch_size"), py::keep_alive<1, 2>())
       .def("epoch", &epoch<T>, py::arg("X"), py::arg("y"), py::arg("order").none(true),
-           py::arg("lr"));
+           py::arg("lr"), py::arg("sample_weight") = py::none());
 }
 
 py::tuple describe(py::handle object) {
@@ -356,6 +374,13 @@ PYBIND11_MODULE(_backprop, m) {
                                                          : py::list()) +
           py::list(py::make_tuple(pair.name));
     return pairs;
+  });
+  m.def("loss_parameters", [] {
+    py::dict parameters;
+    for (const auto& pair : losses<double>)
+      if (pair.parameter.name != nullptr)
+        parameters[pair.name] = py::make_tuple(pair.parameter.name, pair.parameter.value);
+    return parameters;
   });
   m.def("describe", &describe, py::arg("X"));
   m.def("shuffle", &shuffle_order, py::arg("order"), py::arg("seed"), py::arg("epoch"));

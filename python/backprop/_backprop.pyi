@@ -20,12 +20,20 @@ def get_num_threads() -> int: ...
 def set_num_threads(n_threads: int) -> None: ...
 def activations() -> list[str]: ...
 def outputs() -> dict[str, list[str]]: ...
+def loss_parameters() -> dict[str, tuple[str, float]]:
+    """Return the name and the default of the parameter of each loss that has one."""
+
 def describe(X: NDArray[Any]) -> tuple[int, tuple[int, int], tuple[int, int]]: ...
 def shuffle(order: NDArray[np.int64], seed: int, epoch: int) -> None: ...
 
 class _Network(Generic[T]):
     def __init__(
-        self, layer_sizes: Sequence[int], hidden: Sequence[str], output: str, loss: str
+        self,
+        layer_sizes: Sequence[int],
+        hidden: Sequence[str],
+        output: str,
+        loss: str,
+        loss_parameter: float | None = None,
     ) -> None: ...
     @property
     def layer_sizes(self) -> list[int]: ...
@@ -36,21 +44,43 @@ class _Network(Generic[T]):
     @property
     def loss_name(self) -> str: ...
     @property
+    def loss_parameter(self) -> float | None: ...
+    @property
     def theta(self) -> NDArray[T]: ...
     @property
     def W(self) -> list[NDArray[T]]: ...
     @property
     def b(self) -> list[NDArray[T]]: ...
     def forward(self, X: NDArray[T], check_finite: bool = True) -> NDArray[T]: ...
-    def loss(self, X: NDArray[T], y: NDArray[Any], check_finite: bool = True) -> float: ...
+    # An example counts with its weight over the sum of the weights (m,), not with 1 / m.
+    def loss(
+        self,
+        X: NDArray[T],
+        y: NDArray[Any],
+        check_finite: bool = True,
+        sample_weight: NDArray[T] | None = None,
+    ) -> float: ...
     def gradients(
-        self, X: NDArray[T], y: NDArray[Any], check_finite: bool = True
+        self,
+        X: NDArray[T],
+        y: NDArray[Any],
+        check_finite: bool = True,
+        sample_weight: NDArray[T] | None = None,
     ) -> tuple[float, NDArray[T]]: ...
     def trace(
-        self, X: NDArray[T], y: NDArray[Any], check_finite: bool = True
+        self,
+        X: NDArray[T],
+        y: NDArray[Any],
+        check_finite: bool = True,
+        sample_weight: NDArray[T] | None = None,
     ) -> dict[str, Any]: ...
     def step(
-        self, X: NDArray[T], y: NDArray[Any], lr: float, check_finite: bool = True
+        self,
+        X: NDArray[T],
+        y: NDArray[Any],
+        lr: float,
+        check_finite: bool = True,
+        sample_weight: NDArray[T] | None = None,
     ) -> float: ...
 
 class Network32(_Network[np.float32]): ...
@@ -64,6 +94,7 @@ class _Trainer(Generic[T]):
         y: NDArray[Any],
         order: NDArray[np.int64],
         lr: float,
+        sample_weight: NDArray[T] | None = None,
     ) -> tuple[float, int]: ...
 
 class Trainer32(_Trainer[np.float32]): ...

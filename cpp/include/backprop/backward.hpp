@@ -30,7 +30,10 @@ void backward(const Network<T>& net, Workspace<T>& ws, Slices slices, T* scratch
                      if (!ws.grad_H.empty())
                        copy_tile(grad, ws.grad_H[static_cast<std::size_t>(k - 1)].slice(slice) + at,
                                  rows, packets);
-                     net.hidden(k).backward(ws.h(k).slice(slice) + at, grad, rows, packets);
+                     if (ws.slope(k).empty())
+                       net.hidden(k).backward(ws.h(k).slice(slice) + at, grad, rows, packets);
+                     else
+                       multiply_by_slope(ws.slope(k).slice(slice) + at, grad, rows, packets);
                    });
   }
 }

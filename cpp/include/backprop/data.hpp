@@ -16,12 +16,14 @@ struct Examples {
   Index example_stride, feature_stride;
 };
 
-/// Targets in the caller's memory: classes, or p values an example.
+/// Targets in the caller's memory: classes, or p values an example; and how much each weighs.
 template <class T>
 struct Targets {
   const std::int64_t* labels;  ///< or null
   Index label_stride;
-  Examples<T> values;  ///< used where labels is null
+  Examples<T> values;          ///< used where labels is null
+  const T* weights = nullptr;  ///< or null: all weigh 1
+  Index weight_stride = 0;
 };
 
 /// Examples order[begin .. begin + count) of a data set; a null order is 0, 1, 2, …
@@ -31,6 +33,23 @@ struct Batch {
 
   Index operator[](Index j) const { return order ? order[begin + j] : begin + j; }
 };
+
+/// The sum of the weights of a batch: what its mean divides by.
+template <class T>
+double total_weight(const Targets<T>& y, Batch batch) {
+  if (y.weights == nullptr) return static_cast<double>(batch.count);
+  double sum = 0;
+  for (Index j = 0; j < batch.count; ++j)
+    sum += static_cast<double>(y.weights[batch[j] * y.weight_stride]);
+  return sum;
+}
+
+/// The part of the mean of an example that weighs 1; nothing where no example weighs anything.
+template <class T>
+double unit_share(const Targets<T>& y, Batch batch) {
+  const double total = total_weight(y, batch);
+  return total > 0 ? 1 / total : 0;
+}
 
 /// Whether no feature is NaN or infinite.
 template <class T>

@@ -27,7 +27,8 @@ class Layout {
     Index next = 0;
     for (Index k = 1; k <= n_layers(); ++k) {
       w_.push_back(next);
-      if (size(k) > limit / (size(k - 1) + 1) || size(k) * (size(k - 1) + 1) > limit - next)
+      if (size(k - 1) > limit || size(k) > limit / (size(k - 1) + 1) ||
+          size(k) * (size(k - 1) + 1) > limit - next)
         throw std::invalid_argument(
             "`layer_sizes` must describe a network that fits in memory; layers " +
             std::to_string(k - 1) + " and " + std::to_string(k) + " of " +

@@ -1,18 +1,28 @@
-// Output activation O with its matched loss: the loss and grad_A_L, both straight from A_L.
+// Output activation O with its matched loss: the loss and grad_A_L, both straight from A_L. Each
+// loss is summed over the p outputs and averaged over the examples, so that grad_A_L = share r(A_L,
+// Y):
 //
-//     softmax, cross-entropy            mean of -log y_hat_l              grad_A_L = (Y_hat - E) /
-//     m linear, squared error             1/2 mean of ||y_hat - y||^2       grad_A_L = (Y_hat - Y)
-//     / m sigmoid, binary cross-entropy     mean of sum_i BCE(y_hat_i, y_i)   grad_A_L = (Y_hat -
-//     Y) / m
+//     output   loss                   of one example                          r(a, y)
+//     softmax  cross_entropy          sum_i -q_i log y_hat_i                  y_hat - q
+//     linear   squared_error          sum_i (a_i - y_i)^2 / 2                 a - y
+//     linear   mean_absolute_error    sum_i |a_i - y_i|                       sign(a - y), 0 at 0
+//     linear   huber                  sum_i c (a_i - y_i - c / 2)             c = a - y cut to
+//     delta sigmoid  binary_cross_entropy   sum_i -y log y_hat - (1-y) log(1-y_hat) y_hat - y exp
+//     poisson                sum_i exp(a_i) - y_i a_i                y_hat - y
+//
+// q = (1 - smoothing) y + smoothing / p, y being e_l for a class l. The Poisson loss is the
+// negative log-likelihood of counts y without its constant log y!.
 //
 // Never the log of a rounded probability: log-sum-exp and softplus of A_L instead. To add a pair: a
-// struct with the two functions below and a line in the table. `share` holds each example's part of
-// the mean (1/m, or 0 in lanes past the batch).
+// struct with predict, differentiate and grad_output (or `EachOutput` and the last two columns
+// above) and a line in the table. `share` holds each example's part of the mean (1/m, its weight
+// over the sum of the weights, or 0 in lanes past the batch).
 #pragma once
 
+#include <cmath>
+#include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 
 #include "backprop/activation.hpp"
 #include "backprop/types.hpp"
@@ -27,10 +37,20 @@ struct TargetSlice {
   const T* share;              ///< lanes<T> parts of the mean
 };
 
+/// The number that tunes a loss, where it has one.
+struct LossParameter {
+  const char* name;  ///< or null
+  double value;      ///< the default
+  const char* rule;  ///< what the number must be, in words
+  bool (*valid)(double);
+};
+
 struct SoftmaxCrossEntropy {
   static constexpr const char* output = "softmax";
   static constexpr const char* loss = "cross_entropy";
   static constexpr bool takes_labels = true;
+  static constexpr LossParameter parameter{"smoothing", 0.0, "from 0 to 1",
+                                           [](double s) { return s >= 0 && s <= 1; }};
 
   template <class T>
   static void predict(T* a, Index p) {
@@ -45,48 +65,57 @@ struct SoftmaxCrossEntropy {
 
   /// grad <- grad_A_L, and the examples' losses times their share.
   template <class T>
-  static Packet<T> differentiate(const T* a, TargetSlice<T> y, T* grad, Index p) {
+  static Packet<T> differentiate(const T* a, TargetSlice<T> y, T smoothing, T* grad, Index p) {
     namespace ei = Eigen::internal;
     const Exponentials<T> e(a, grad, p);
     const Packet<T> log_sum_exp = ei::padd(ei::plog(e.sum), e.maximum);
     const Packet<T> share = ei::pload<Packet<T>>(y.share);
+    const Packet<T> zero = ei::pset1<Packet<T>>(T(0));
+    const Packet<T> keep = ei::pset1<Packet<T>>(T(1) - smoothing);
+    const Packet<T> floor = ei::pset1<Packet<T>>(smoothing / static_cast<T>(p));
     if (y.labels != nullptr) {
-      const Packet<T> scale = ei::pdiv(share, e.sum);
+      const Packet<T> scale = ei::pdiv(share, e.sum), shift = ei::pmul(share, floor);
       for (Index i = 0; i < p; ++i) {
         T* at = grad + i * panel_width<T>;
-        ei::pstore(at, ei::pmul(ei::pload<Packet<T>>(at), scale));
+        ei::pstore(at, ei::psub(ei::pmul(ei::pload<Packet<T>>(at), scale), shift));
       }
       EIGEN_ALIGN_MAX T a_l[lanes<T>];
       for (Index j = 0; j < lanes<T>; ++j) {
         const Index at = y.labels[j] * panel_width<T> + j;
         a_l[j] = a[at];
-        grad[at] -= y.share[j];
+        grad[at] -= (T(1) - smoothing) * y.share[j];
       }
-      return ei::pmul(share, ei::psub(log_sum_exp, ei::pload<Packet<T>>(a_l)));
+      // sum_i q_i a_i, as the q_i add up to 1.
+      Packet<T> mean = ei::pmul(keep, ei::pload<Packet<T>>(a_l));
+      if (smoothing > T(0))
+        for (Index i = 0; i < p; ++i)
+          mean = ei::pmadd(floor, ei::pload<Packet<T>>(a + i * panel_width<T>), mean);
+      return ei::pmul(share, ei::psub(log_sum_exp, mean));
     }
-    // Soft labels: sum_i y_i (lse - a_i), whose gradient is (sum_i y_i) y_hat - y.
-    const Packet<T> zero = ei::pset1<Packet<T>>(T(0));
+    // Soft labels: sum_i q_i (lse - a_i), whose gradient is (sum_i q_i) y_hat - q.
+    const auto q = [&](Index i) {
+      return ei::pmadd(keep, ei::pload<Packet<T>>(y.values + i * panel_width<T>), floor);
+    };
     Packet<T> total = zero, losses = zero;
     for (Index i = 0; i < p; ++i) {
-      const Packet<T> target = ei::pload<Packet<T>>(y.values + i * panel_width<T>);
       const Packet<T> a_i = ei::pload<Packet<T>>(a + i * panel_width<T>);
-      total = ei::padd(total, target);
-      losses = ei::pmadd(target, ei::psub(log_sum_exp, a_i), losses);
+      total = ei::padd(total, q(i));
+      losses = ei::pmadd(q(i), ei::psub(log_sum_exp, a_i), losses);
     }
     const Packet<T> scale = ei::pdiv(total, e.sum);
     for (Index i = 0; i < p; ++i) {
       T* at = grad + i * panel_width<T>;
-      const Packet<T> target = ei::pload<Packet<T>>(y.values + i * panel_width<T>);
       const Packet<T> y_hat = ei::pmul(ei::pload<Packet<T>>(at), scale);
-      ei::pstore(at, ei::pmul(share, ei::psub(y_hat, target)));
+      ei::pstore(at, ei::pmul(share, ei::psub(y_hat, q(i))));
     }
     return ei::pmul(share, losses);
   }
 
-  /// dL/dy_hat of one number (4.3.1): -y / y_hat.
+  /// dL/dy_hat of one number (4.3.1): -q / y_hat.
   template <class T>
-  static T grad_output(T y_hat, T y) {
-    return y == T(0) ? T(0) : -y / y_hat;
+  static T grad_output(T y_hat, T y, T smoothing, Index p) {
+    const T q = (T(1) - smoothing) * y + smoothing / static_cast<T>(p);
+    return q == T(0) ? T(0) : -q / y_hat;
   }
 
  private:
@@ -110,142 +139,222 @@ struct SoftmaxCrossEntropy {
   };
 };
 
-namespace detail {
-
-/// Losses that are a sum over outputs of f(a, y), with gradient r(a, y).
-template <class Pair, class T>
-Packet<T> differentiate_each(const T* a, TargetSlice<T> y, T* grad, Index p) {
-  namespace ei = Eigen::internal;
-  const Packet<T> share = ei::pload<Packet<T>>(y.share);
-  Packet<T> losses = ei::pset1<Packet<T>>(T(0));
-  for (Index i = 0; i < p; ++i) {
-    const Packet<T> a_i = ei::pload<Packet<T>>(a + i * panel_width<T>);
-    const Packet<T> y_i = ei::pload<Packet<T>>(y.values + i * panel_width<T>);
-    losses = ei::padd(losses, Pair::f(a_i, y_i));
-    ei::pstore(grad + i * panel_width<T>, ei::pmul(share, Pair::r(a_i, y_i)));
-  }
-  return ei::pmul(share, losses);
-}
-
-}  // namespace detail
-
-struct LinearSquaredError {
-  static constexpr const char* output = "linear";
-  static constexpr const char* loss = "squared_error";
+/// A loss that is a sum over outputs of f(a, y), with gradient r(a, y).
+template <class Self>
+struct EachOutput {
   static constexpr bool takes_labels = false;
+  static constexpr LossParameter parameter{nullptr, 0.0, nullptr, nullptr};
+
+  template <class T>
+  static Packet<T> differentiate(const T* a, TargetSlice<T> y, T tuning, T* grad, Index p) {
+    namespace ei = Eigen::internal;
+    const Packet<T> share = ei::pload<Packet<T>>(y.share);
+    const Packet<T> tuned = ei::pset1<Packet<T>>(tuning);
+    Packet<T> losses = ei::pset1<Packet<T>>(T(0));
+    for (Index i = 0; i < p; ++i) {
+      const Packet<T> a_i = ei::pload<Packet<T>>(a + i * panel_width<T>);
+      const Packet<T> y_i = ei::pload<Packet<T>>(y.values + i * panel_width<T>);
+      losses = ei::padd(losses, Self::f(a_i, y_i, tuned));
+      ei::pstore(grad + i * panel_width<T>, ei::pmul(share, Self::r(a_i, y_i, tuned)));
+    }
+    return ei::pmul(share, losses);
+  }
+};
+
+/// Y_hat = A_L, so that the gradient with respect to either is r.
+template <class Self>
+struct LinearOutput : EachOutput<Self> {
+  static constexpr const char* output = "linear";
 
   template <class T>
   static void predict(T*, Index) {}
 
-  template <class P>
-  static P r(const P& a, const P& y) {
-    return Eigen::internal::psub(a, y);
-  }
-  template <class P>
-  static P f(const P& a, const P& y) {
-    namespace ei = Eigen::internal;
-    return ei::pmul(constant<P>(0.5), ei::pmul(r(a, y), r(a, y)));
-  }
   template <class T>
-  static Packet<T> differentiate(const T* a, TargetSlice<T> y, T* grad, Index p) {
-    return detail::differentiate_each<LinearSquaredError>(a, y, grad, p);
-  }
-  template <class T>
-  static T grad_output(T y_hat, T y) {
-    return y_hat - y;
+  static T grad_output(T y_hat, T y, T tuning, Index) {
+    return Self::r(y_hat, y, tuning);
   }
 };
 
-struct SigmoidBinaryCrossEntropy {
-  static constexpr const char* output = "sigmoid";
-  static constexpr const char* loss = "binary_cross_entropy";
-  static constexpr bool takes_labels = false;
-
-  template <class T>
-  static void predict(T* a, Index p) {
-    activation_row_forward<T>(a, p);
-  }
+struct LinearSquaredError : LinearOutput<LinearSquaredError> {
+  static constexpr const char* loss = "squared_error";
 
   template <class P>
-  static P r(const P& a, const P& y) {
-    return Eigen::internal::psub(logistic(a), y);
+  static P r(const P& a, const P& y, const P&) {
+    return Eigen::internal::psub(a, y);
+  }
+  template <class P>
+  static P f(const P& a, const P& y, const P&) {
+    namespace ei = Eigen::internal;
+    const P r = ei::psub(a, y);
+    return ei::pmul(constant<P>(0.5), ei::pmul(r, r));
+  }
+};
+
+struct LinearAbsoluteError : LinearOutput<LinearAbsoluteError> {
+  static constexpr const char* loss = "mean_absolute_error";
+
+  template <class P>
+  static P r(const P& a, const P& y, const P&) {
+    namespace ei = Eigen::internal;
+    const P one = constant<P>(1.0);
+    return ei::psub(ei::pand(ei::pcmp_lt(y, a), one), ei::pand(ei::pcmp_lt(a, y), one));
+  }
+  template <class P>
+  static P f(const P& a, const P& y, const P&) {
+    namespace ei = Eigen::internal;
+    return ei::pabs(ei::psub(a, y));
+  }
+};
+
+/// Squared error up to delta, and growing with slope delta from there.
+struct LinearHuber : LinearOutput<LinearHuber> {
+  static constexpr const char* loss = "huber";
+  static constexpr LossParameter parameter{"delta", 1.0, "positive and finite",
+                                           [](double d) { return d > 0 && std::isfinite(d); }};
+
+  template <class P>
+  static P r(const P& a, const P& y, const P& delta) {
+    namespace ei = Eigen::internal;
+    return ei::pmax(ei::pmin(ei::psub(a, y), delta), ei::pnegate(delta));
+  }
+  template <class P>
+  static P f(const P& a, const P& y, const P& delta) {
+    namespace ei = Eigen::internal;
+    const P cut = r(a, y, delta);
+    return ei::pmul(cut, ei::psub(ei::psub(a, y), ei::pmul(constant<P>(0.5), cut)));
+  }
+};
+
+/// Y_hat = o(A_L), output by output.
+template <class Self>
+struct ElementwiseOutput : EachOutput<Self> {
+  template <class T>
+  static void predict(T* a, Index p) {
+    namespace ei = Eigen::internal;
+    for (Index i = 0; i < p; ++i) {
+      T* at = a + i * panel_width<T>;
+      ei::pstore(at, Self::o(ei::pload<Packet<T>>(at)));
+    }
+  }
+  template <class P>
+  static P r(const P& a, const P& y, const P&) {
+    return Eigen::internal::psub(Self::o(a), y);
+  }
+};
+
+struct SigmoidBinaryCrossEntropy : ElementwiseOutput<SigmoidBinaryCrossEntropy> {
+  static constexpr const char* output = "sigmoid";
+  static constexpr const char* loss = "binary_cross_entropy";
+
+  template <class P>
+  static P o(const P& a) {
+    return logistic(a);
   }
   /// -y log y_hat - (1 - y) log(1 - y_hat) = softplus(a) - a y
   template <class P>
-  static P f(const P& a, const P& y) {
+  static P f(const P& a, const P& y, const P&) {
     namespace ei = Eigen::internal;
     return ei::psub(softplus(a), ei::pmul(a, y));
   }
   template <class T>
-  static Packet<T> differentiate(const T* a, TargetSlice<T> y, T* grad, Index p) {
-    return detail::differentiate_each<SigmoidBinaryCrossEntropy>(a, y, grad, p);
-  }
-  template <class T>
-  static T grad_output(T y_hat, T y) {
+  static T grad_output(T y_hat, T y, T, Index) {
     return (y_hat - y) / (y_hat * (T(1) - y_hat));
   }
+};
 
- private:
-  template <class T>
-  static void activation_row_forward(T* a, Index p) {
+struct ExpPoisson : ElementwiseOutput<ExpPoisson> {
+  static constexpr const char* output = "exp";
+  static constexpr const char* loss = "poisson";
+
+  template <class P>
+  static P o(const P& a) {
+    return exponential(a);
+  }
+  template <class P>
+  static P f(const P& a, const P& y, const P&) {
     namespace ei = Eigen::internal;
-    for (Index i = 0; i < p; ++i) {
-      T* at = a + i * panel_width<T>;
-      ei::pstore(at, logistic(ei::pload<Packet<T>>(at)));
-    }
+    return ei::psub(exponential(a), ei::pmul(a, y));
+  }
+  template <class T>
+  static T grad_output(T y_hat, T y, T, Index) {
+    return T(1) - y / y_hat;
   }
 };
 
 /// An output/loss pair as the output layer calls it, on one packet of examples (p rows).
 template <class T>
-struct Loss {
+class Loss {
+ public:
   const char* output;
   const char* name;
   bool takes_labels;
+  LossParameter parameter;
   /// a <- Y_hat
   void (*predict)(T* a, Index p);
+
   /// grad <- grad_A_L; returns the sum over the lanes of loss times share
-  double (*differentiate)(const T* a, TargetSlice<T> y, T* grad, Index p);
+  double differentiate(const T* a, TargetSlice<T> y, T* grad, Index p) const {
+    return differentiate_(a, y, static_cast<T>(parameter.value), grad, p);
+  }
   /// d(loss of one example)/d(one y_hat), for the trace
-  T (*grad_output)(T y_hat, T y);
+  T grad_output(T y_hat, T y, Index p) const {
+    return grad_output_(y_hat, y, static_cast<T>(parameter.value), p);
+  }
+
+  double (*differentiate_)(const T* a, TargetSlice<T> y, T parameter, T* grad, Index p);
+  T (*grad_output_)(T y_hat, T y, T parameter, Index p);
 };
 
 namespace detail {
 
 template <class T, class Pair>
 constexpr Loss<T> loss_row() {
-  return {Pair::output,
-          Pair::loss,
-          Pair::takes_labels,
-          [](T* a, Index p) { Pair::predict(a, p); },
-          [](const T* a, TargetSlice<T> y, T* grad, Index p) {
-            EIGEN_ALIGN_MAX T losses[lanes<T>];
-            Eigen::internal::pstore(losses, Pair::differentiate(a, y, grad, p));
-            double sum = 0;
-            for (Index j = 0; j < lanes<T>; ++j) sum += static_cast<double>(losses[j]);
-            return sum;
-          },
-          [](T y_hat, T y) { return Pair::grad_output(y_hat, y); }};
+  return {
+      Pair::output,
+      Pair::loss,
+      Pair::takes_labels,
+      Pair::parameter,
+      [](T* a, Index p) { Pair::predict(a, p); },
+      [](const T* a, TargetSlice<T> y, T parameter, T* grad, Index p) {
+        EIGEN_ALIGN_MAX T losses[lanes<T>];
+        Eigen::internal::pstore(losses, Pair::differentiate(a, y, parameter, grad, p));
+        double sum = 0;
+        for (Index j = 0; j < lanes<T>; ++j) sum += static_cast<double>(losses[j]);
+        return sum;
+      },
+      [](T y_hat, T y, T parameter, Index p) { return Pair::grad_output(y_hat, y, parameter, p); }};
 }
 
 }  // namespace detail
 
 template <class T>
 constexpr Loss<T> losses[] = {
-    detail::loss_row<T, SoftmaxCrossEntropy>(),
-    detail::loss_row<T, LinearSquaredError>(),
-    detail::loss_row<T, SigmoidBinaryCrossEntropy>(),
+    detail::loss_row<T, SoftmaxCrossEntropy>(),       detail::loss_row<T, LinearSquaredError>(),
+    detail::loss_row<T, LinearAbsoluteError>(),       detail::loss_row<T, LinearHuber>(),
+    detail::loss_row<T, SigmoidBinaryCrossEntropy>(), detail::loss_row<T, ExpPoisson>(),
 };
 
+/// The pair of these names, tuned by `parameter` if that is given.
 template <class T>
-const Loss<T>& find_loss(std::string_view output, std::string_view loss) {
+Loss<T> find_loss(const std::string& output, const std::string& loss,
+                  std::optional<double> parameter) {
   std::string known;
-  for (const auto& pair : losses<T>) {
-    if (output == pair.output && loss == pair.name) return pair;
-    known += std::string(known.empty() ? "" : ", ") + pair.output + " with " + pair.name;
+  for (Loss<T> pair : losses<T>) {
+    known += (known.empty() ? "" : ", ") + std::string(pair.output) + " with " + pair.name;
+    if (output != pair.output || loss != pair.name) continue;
+    if (!parameter) return pair;
+    if (pair.parameter.name == nullptr)
+      throw std::invalid_argument("`loss_parameter` must be left out for " + loss +
+                                  ", which has no parameter, got " + std::to_string(*parameter));
+    if (!pair.parameter.valid(*parameter))
+      throw std::invalid_argument("`loss_parameter`, the " + std::string(pair.parameter.name) +
+                                  " of " + loss + ", must be " + pair.parameter.rule + ", got " +
+                                  std::to_string(*parameter));
+    pair.parameter.value = *parameter;
+    return pair;
   }
   throw std::invalid_argument("`output` and `loss` must be one of the pairs " + known + "; got '" +
-                              std::string(output) + "' with '" + std::string(loss) + "'");
+                              output + "' with '" + loss + "'");
 }
 
 BACKPROP_NAMESPACE_END

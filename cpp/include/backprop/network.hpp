@@ -1,6 +1,7 @@
 // A network: its layout, its activations and its parameters theta.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,9 @@ template <class T>
 class Network {
  public:
   Network(std::vector<Index> layer_sizes, const std::vector<std::string>& hidden,
-          const std::string& output, const std::string& loss)
-      : layout_(std::move(layer_sizes)), loss_(&find_loss<T>(output, loss)) {
+          const std::string& output, const std::string& loss,
+          std::optional<double> loss_parameter = std::nullopt)
+      : layout_(std::move(layer_sizes)), loss_(find_loss<T>(output, loss, loss_parameter)) {
     if (static_cast<Index>(hidden.size()) != layout_.n_layers() - 1)
       throw std::invalid_argument("`hidden` must name one activation for each of the " +
                                   std::to_string(layout_.n_layers() - 1) + " hidden layers, got " +
@@ -28,7 +30,7 @@ class Network {
   }
 
   const Layout& layout() const { return layout_; }
-  const Loss<T>& loss() const { return *loss_; }
+  const Loss<T>& loss() const { return loss_; }
   /// g_k, k = 1..L-1
   const Activation<T>& hidden(Index k) const { return *hidden_[static_cast<std::size_t>(k - 1)]; }
 
@@ -40,7 +42,7 @@ class Network {
  private:
   Layout layout_;
   std::vector<const Activation<T>*> hidden_;
-  const Loss<T>* loss_;
+  Loss<T> loss_;
   Buffer<T> theta_;
 };
 

@@ -12,6 +12,8 @@ struct GradientDescent {
   T* theta;
   T lr;
 
+  void prefetch(Index at) const { __builtin_prefetch(theta + at, 1); }
+
   template <class P>
   void apply(Index at, const P& grad) const {
     namespace ei = Eigen::internal;
@@ -23,6 +25,8 @@ struct GradientDescent {
 template <class T>
 struct StoreGradient {
   T* gradient;
+
+  void prefetch(Index at) const { __builtin_prefetch(gradient + at, 1); }
 
   template <class P>
   void apply(Index at, const P& grad) const {

@@ -50,7 +50,7 @@ double mean_loss(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, 
                  int threads) {
   const FlushDenormals flush;
   const Index p = net.layout().n_outputs(), L = net.layout().n_layers();
-  const T share = T(1) / static_cast<T>(X.count);
+  const double unit = unit_share(y, {nullptr, 0, X.count});
   ws.reserve_scratch(threads);
   double loss = 0;
   for (Index begin = 0; begin < X.count; begin += ws.capacity) {
@@ -63,7 +63,7 @@ double mean_loss(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, 
       forward(net, ws, slices, ws.scratch[static_cast<std::size_t>(thread)].data());
       for (Index s = slices.begin; s < slices.end; ++s)
         ws.loss[static_cast<std::size_t>(s)] = net.loss().differentiate(
-            ws.h(L).slice(s), load_targets(y, batch, ws, s, p, share), ws.grad_a(L).slice(s), p);
+            ws.h(L).slice(s), load_targets(y, batch, ws, s, p, unit), ws.grad_a(L).slice(s), p);
     });
     for (Index s = 0; s < n_slices; ++s) loss += ws.loss[static_cast<std::size_t>(s)];
   }
@@ -84,7 +84,7 @@ void finish_trace(const Network<T>& net, Workspace<T>& ws, const Targets<T>& y, 
             y.labels ? T(y.labels[j * y.label_stride] == i)
                      : y.values.data[j * y.values.example_stride + i * y.values.feature_stride];
         ws.grad_H.back().slice(s)[at] =
-            ws.share[j] * net.loss().grad_output(ws.h(L).slice(s)[at], target);
+            ws.share[j] * net.loss().grad_output(ws.h(L).slice(s)[at], target, p);
       }
   }
 }
@@ -120,7 +120,7 @@ class SingleExample {
       a = Eigen::Map<const Vector>(net.b(k), n);
       a.noalias() += Eigen::Map<const Rows>(net.W(k), n, layout.size(k - 1)) *
                      Eigen::Map<const Vector>(x, layout.size(k - 1));
-      if (k < L) net.hidden(k).forward(a_.data(), ceil_div(n, panel_width<T>), 2);
+      if (k < L) net.hidden(k).forward(a_.data(), nullptr, ceil_div(n, panel_width<T>), 2);
       std::swap(a_, h_);
       x = h_.data();
     }

@@ -115,7 +115,7 @@ double step(const Network<T>& net, Workspace<T>& ws, const std::vector<RowBlock>
             const Examples<T>& X, const Targets<T>& y, Batch batch, int threads, const Rule& rule) {
   const Index L = net.layout().n_layers(), p = net.layout().n_outputs();
   const Index n_slices = ceil_div(batch.count, lanes<T>);
-  const T share = T(1) / static_cast<T>(batch.count);
+  const double unit = unit_share(y, batch);
   ThreadPool& pool = ThreadPool::instance();
   const Index parts = count_parts(net.layout(), sizeof(T), n_slices, threads);
   pool.run(parts, threads, [&](Index part, int thread) {
@@ -125,7 +125,7 @@ double step(const Network<T>& net, Workspace<T>& ws, const std::vector<RowBlock>
     forward(net, ws, slices, scratch);
     for (Index s = slices.begin; s < slices.end; ++s)
       ws.loss[static_cast<std::size_t>(s)] = net.loss().differentiate(
-          ws.h(L).slice(s), load_targets(y, batch, ws, s, p, share), ws.grad_a(L).slice(s), p);
+          ws.h(L).slice(s), load_targets(y, batch, ws, s, p, unit), ws.grad_a(L).slice(s), p);
     backward(net, ws, slices, scratch);
   });
   double loss = 0;
@@ -149,7 +149,7 @@ class Trainer {
         choice_(step_work(net.layout(), batch_size)) {}
 
   struct Epoch {
-    double loss;         ///< mean over the examples of the loss of their batch
+    double loss;         ///< mean over the examples, by weight, of the loss of their batch
     Index failed_batch;  ///< the batch whose loss was not finite, or -1
     bool interrupted;
   };
@@ -162,16 +162,19 @@ class Trainer {
     const int threads = ThreadPool::instance().n_threads();
     ws_.reserve_scratch(threads);
     const GradientDescent<T> rule{net_.theta(), lr};
-    double sum = 0;
+    double sum = 0, weight = 0;
+    const auto mean = [&] { return weight > 0 ? sum / weight : 0; };
     Index batch_index = 0;
     for (Index begin = 0; begin < X.count; begin += ws_.capacity, ++batch_index) {
-      if (interrupted()) return {sum / static_cast<double>(X.count), -1, true};
+      if (interrupted()) return {mean(), -1, true};
       const Batch batch{order, begin, std::min(ws_.capacity, X.count - begin)};
       const double loss = timed_step(X, y, batch, threads, rule);
       if (!std::isfinite(loss)) return {loss, batch_index, false};
-      sum += loss * static_cast<double>(batch.count);
+      const double batch_weight = total_weight(y, batch);
+      sum += loss * batch_weight;
+      weight += batch_weight;
     }
-    return {sum / static_cast<double>(X.count), -1, false};
+    return {mean(), -1, false};
   }
 
  private:

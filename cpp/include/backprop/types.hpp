@@ -123,7 +123,7 @@ class Panels {
   Panels() = default;
   Panels(Index length, Index lane_dimension)
       // Whole squares of lanes, so that a transpose never meets an edge.
-      : length_(ceil_div(length, lanes<T>) * lanes<T>),
+      : length_(ceil_div(within_memory(length, lane_dimension), lanes<T>) * lanes<T>),
         data_(ceil_div(lane_dimension, panel_width<T>) * length_ * panel_width<T>) {}
 
   /// Start of the panel that holds packet `slice` of the lane dimension, at that packet's lanes.
@@ -135,6 +135,16 @@ class Panels {
   bool empty() const { return data_.size() == 0; }
 
  private:
+  /// `length`, unless even the count of numbers would overflow. Padding may multiply it by
+  /// lanes * panel_width, and a number has up to 8 bytes.
+  static Index within_memory(Index length, Index lane_dimension) {
+    constexpr Index limit =
+        std::numeric_limits<Index>::max() / (lanes<T> * panel_width<T> * Index{sizeof(T)});
+    if (length > limit / std::max<Index>(lane_dimension, 1))
+      throw OutOfMemory(std::numeric_limits<std::size_t>::max());
+    return length;
+  }
+
   Index offset(Index slice) const { return slice / 2 * stride() + slice % 2 * lanes<T>; }
   Index length_ = 0;
   Buffer<T> data_;

@@ -29,6 +29,8 @@ struct Workspace {
       grad_A.push_back(gradient || (keep == Keep::loss && k == L) ? Panels<T>(n, capacity)
                                                                   : Panels<T>());
       if (gradient && k < L) features[static_cast<std::size_t>(k)] = Panels<T>(capacity, n);
+      const bool stored = gradient && k < L && net.hidden(k).backward == nullptr;
+      slopes.push_back(stored ? Panels<T>(n, capacity) : Panels<T>());
       if (trace) A.emplace_back(n, capacity);
       if (trace) grad_H.emplace_back(n, capacity);
     }
@@ -43,6 +45,7 @@ struct Workspace {
   /// H_k as the forward pass reads it, and as the gradient product reads it (k < L).
   Panels<T>& h(Index k) { return H[static_cast<std::size_t>(k)]; }
   Panels<T>& h_features(Index k) { return features[static_cast<std::size_t>(k)]; }
+  Panels<T>& slope(Index k) { return slopes[static_cast<std::size_t>(k - 1)]; }
   Panels<T>& grad_a(Index k) { return grad_A[static_cast<std::size_t>(k - 1)]; }
 
   /// One scratch a thread for packed tiles; call before the threads start.
@@ -55,6 +58,7 @@ struct Workspace {
   std::vector<Panels<T>> H;          ///< H_0 .. H_L in panels of examples; H_L holds A_L
   std::vector<Panels<T>> features;   ///< H_0 .. H_{L-1} in panels of features
   std::vector<Panels<T>> grad_A;     ///< grad_A_1 .. grad_A_L in panels of examples
+  std::vector<Panels<T>> slopes;     ///< g'(A_k), where it cannot be written from H_k
   std::vector<Panels<T>> A, grad_H;  ///< of layers 1 .. L, for a trace
   Panels<T> targets;                 ///< Y in panels of examples, where there are no labels
   std::vector<std::int32_t> labels;  ///< the class of each example
@@ -99,17 +103,19 @@ void load_examples(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index sl
   to_examples(ws.h_features(0), X.n_features, ws.h(0), slice);
 }
 
-/// Brings the targets of one slice in; `share` is each example's part of the mean.
+/// Brings the targets of one slice in, and each example's part of the mean (see unit_share).
 template <class T>
 TargetSlice<T> load_targets(const Targets<T>& y, Batch batch, Workspace<T>& ws, Index slice,
-                            Index p, T share) {
+                            Index p, double unit) {
   const Index first = slice * lanes<T>;
   const bool has_labels = y.labels != nullptr;
   T* values = ws.targets.slice(slice);
   std::int32_t* labels = ws.labels.data() + first;
   for (Index j = 0; j < lanes<T>; ++j) {
     const bool inside = first + j < batch.count;
-    ws.share[first + j] = inside ? share : T(0);
+    const double weight =
+        inside ? (y.weights ? y.weights[batch[first + j] * y.weight_stride] : 1.0) : 0.0;
+    ws.share[first + j] = static_cast<T>(weight * unit);
     if (has_labels) {
       labels[j] =
           inside ? static_cast<std::int32_t>(y.labels[batch[first + j] * y.label_stride]) : 0;

@@ -1,0 +1,257 @@
+// The products against plain loops, for shapes that meet every edge of a tile, a block and a panel.
+#include "backprop/optimizer.hpp"
+#include "backprop/product.hpp"
+#include "support.hpp"
+
+using namespace backprop;
+using test::Index;
+using test::Real;
+
+namespace {
+
+template <class T>
+constexpr T poison = std::numeric_limits<T>::quiet_NaN();
+
+/// A panel matrix of random numbers, with NaN in every place that is not an element.
+template <class T>
+Panels<T> random_panels(Index rows, Index columns, test::Random& random) {
+  Panels<T> out(rows, columns);
+  const Index panels = ceil_div(columns, panel_width<T>);
+  std::fill(out.slice(0), out.slice(0) + panels * out.stride(), poison<T>);
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = 0; j < columns; ++j) test::at(out, i, j) = static_cast<T>(random.uniform(-1, 1));
+  return out;
+}
+
+/// Rounding of a sum of n products whose magnitudes add up to `terms`.
+template <class T>
+Real rounding(Index n, Real terms) {
+  return static_cast<Real>(n + 2) * std::numeric_limits<T>::epsilon() * terms;
+}
+
+/// C = bias + B X on a range of slices, with B = W (rows x n) or, transposed, B = W^T of a W (n x
+/// rows); checks values, the tiles handed to `finish`, and that nothing else was written.
+template <class T>
+void check_multiply(Index rows, Index n, Index m, bool transposed, bool with_bias, Slices slices,
+                    test::Random& random) {
+  CAPTURE(rows);
+  CAPTURE(n);
+  CAPTURE(m);
+  CAPTURE(transposed);
+  CAPTURE(slices.begin);
+  // As in theta, whole packets may be read past the end.
+  auto W = random.numbers<T>(rows * n + 4 * lanes<T>);
+  const Broadcast<T> B =
+      transposed ? Broadcast<T>{W.data(), 1, rows} : Broadcast<T>{W.data(), n, 1};
+  const auto bias = random.numbers<T>(rows);
+  Panels<T> X = random_panels<T>(n, m, random);
+  Panels<T> C(rows, m);
+  const Index stored = ceil_div(m, panel_width<T>) * C.stride();
+  std::fill(C.slice(0), C.slice(0) + stored, T(99));
+  Buffer<T> scratch(pack_size<T>);
+
+  std::vector<int> finished(static_cast<std::size_t>(rows * slices.end));
+  Index unfinished_values = 0;
+  multiply<T>(B, rows, n, X, with_bias ? bias.data() : nullptr, C, slices, scratch.data(),
+              [&](Index slice, Index packets, Index row, Index tile_rows) {
+                for (Index s = slice; s < slice + packets; ++s)
+                  for (Index r = row; r < row + tile_rows; ++r)
+                    ++finished[static_cast<std::size_t>(s * rows + r)];
+                unfinished_values += C.slice(slice)[row * panel_width<T>] == T(99);
+              });
+
+  Index wrong = 0, written = 0, not_once = 0;
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = slices.begin * lanes<T>; j < std::min(m, slices.end * lanes<T>); ++j) {
+      Real sum = with_bias ? bias[static_cast<std::size_t>(i)] : T(0), terms = std::abs(sum);
+      for (Index k = 0; k < n; ++k) {
+        const Real term = Real(B.data[i * B.row_stride + k * B.k_stride]) * Real(test::at(X, k, j));
+        sum += term;
+        terms += std::abs(term);
+      }
+      wrong += !(std::abs(Real(test::at(C, i, j)) - sum) <= rounding<T>(n, terms));
+    }
+  for (Index s = 0; s < slices.end; ++s)
+    for (Index i = 0; i < rows; ++i) {
+      const bool inside = s >= slices.begin;
+      not_once += finished[static_cast<std::size_t>(s * rows + i)] != inside;
+      if (!inside) written += C.slice(s)[i * panel_width<T>] != T(99);
+    }
+  for (Index j = 0; j < ceil_div(m, panel_width<T>) * panel_width<T>; ++j)
+    for (Index i = rows; i < C.stride() / panel_width<T>; ++i)
+      written += test::at(C, i, j) != T(99);
+  CHECK(wrong == 0);
+  CHECK(written == 0);
+  CHECK(not_once == 0);
+  CHECK(unfinished_values == 0);
+}
+
+/// Remembers each number handed over, and how often.
+template <class T>
+struct Record {
+  T* numbers;
+  int* counts;
+
+  void apply(Index at, T number) const {
+    numbers[at] = number;
+    ++counts[at];
+  }
+  template <class P>
+  void apply(Index at, const P& packet) const {
+    Eigen::internal::pstoreu(numbers + at, packet);
+    for (Index i = 0; i < lanes<T>; ++i) ++counts[at + i];
+  }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("multiply equals plain loops, W and W^T, for every edge of tile and panel", T,
+                   float, double) {
+  test::Random random(21);
+  for (const Index rows : {1, 2, 5, 6, 7, 11, 12, 13, 25, 40})
+    for (const Index n : {1, 2, 3, 15, 16, 17, 64})
+      for (const Index m : {Index{1}, lanes<T>, lanes<T> + 1, panel_width<T>, panel_width<T> + 1,
+                            2 * panel_width<T> + lanes<T> - 1})
+        for (const bool transposed : {false, true})
+          check_multiply<T>(rows, n, m, transposed, !transposed, {0, ceil_div(m, lanes<T>)},
+                            random);
+}
+
+TEST_CASE_TEMPLATE("multiply equals plain loops past the longest block and with packed tiles", T,
+                   float, double) {
+  test::Random random(22);
+  const Index many = 5 * lanes<T> + 1, few = lanes<T> + 1;
+  for (const Index n :
+       {max_block - 1, max_block, max_block + 1, 2 * max_block + 1, 3 * max_block + 77})
+    for (const Index rows : {1, 13, 130})
+      for (const Index m : {few, many})
+        for (const bool transposed : {false, true})
+          check_multiply<T>(rows, n, m, transposed, transposed, {0, ceil_div(m, lanes<T>)}, random);
+  // The columns of W^T are far apart while its sums are short.
+  for (const Index rows : {129, 200, 257})
+    check_multiply<T>(rows, 3, many, true, false, {0, ceil_div(many, lanes<T>)}, random);
+}
+
+TEST_CASE_TEMPLATE("multiply on a part of the slices leaves the rest alone", T, float, double) {
+  test::Random random(23);
+  const Index m = 9 * lanes<T>;
+  for (Index begin = 0; begin < 9; ++begin)
+    for (Index end = begin + 1; end <= 9; end += 2)
+      for (const bool transposed : {false, true})
+        check_multiply<T>(17, max_block + 3, m, transposed, true, {begin, end}, random);
+}
+
+TEST_CASE_TEMPLATE("the elements do not depend on the slices computed together", T, float, double) {
+  test::Random random(24);
+  const Index rows = 150, n = 2 * max_block + 5, slices = 8, m = slices * lanes<T>;
+  const auto W = random.numbers<T>(rows * n + 4 * lanes<T>);
+  Panels<T> X = random_panels<T>(n, m, random), together(rows, m), apart(rows, m);
+  Buffer<T> scratch(pack_size<T>);
+  const auto nothing = [](Index, Index, Index, Index) {};
+  for (const bool transposed : {false, true}) {
+    const Broadcast<T> B =
+        transposed ? Broadcast<T>{W.data(), 1, rows} : Broadcast<T>{W.data(), n, 1};
+    multiply<T>(B, rows, n, X, nullptr, together, {0, slices}, scratch.data(), nothing);
+    for (const Slices part : {Slices{0, 1}, Slices{1, 2}, Slices{2, 3}, Slices{3, 8}})
+      multiply<T>(B, rows, n, X, nullptr, apart, part, scratch.data(), nothing);
+    CHECK(std::memcmp(
+              together.slice(0), apart.slice(0),
+              static_cast<std::size_t>(m / panel_width<T> * together.stride()) * sizeof(T)) == 0);
+  }
+}
+
+TEST_CASE_TEMPLATE("multiply_gradient and sum_gradient equal plain loops and fill just their rows",
+                   T, float, double) {
+  constexpr Index P = panel_width<T>;
+  test::Random random(25);
+  for (const Index rows : {1, 5, 13, 30})
+    for (const Index columns : {Index{1}, lanes<T> - 1, lanes<T>, lanes<T> + 1, P - 1, P, P + 1,
+                                8 * P, 8 * P + lanes<T> + 3, 17 * P + 1})
+      for (const Index m : {Index{1}, lanes<T>, P - 1, P, P + 1, 3 * P + 2}) {
+        if (columns == 0) continue;
+        CAPTURE(rows);
+        CAPTURE(columns);
+        CAPTURE(m);
+        Panels<T> grad_A = random_panels<T>(rows, m, random);
+        // H lies with features in the lanes; rows past the batch are never read.
+        Panels<T> H = random_panels<T>(m, columns, random);
+        // Lanes past the batch hold 0, as a share of 0 makes them.
+        for (Index i = 0; i < rows; ++i)
+          for (Index j = m; j < ceil_div(m, lanes<T>) * lanes<T>; ++j)
+            test::at(grad_A, i, j) = T(0);
+        const Index begin = rows / 3, end = rows - rows / 4, offset = 7;
+        const Index b_offset = offset + rows * columns;
+        const Index size = b_offset + rows + 5;
+        std::vector<T> numbers(static_cast<std::size_t>(size));
+        std::vector<int> counts(static_cast<std::size_t>(size));
+        const Record<T> rule{numbers.data(), counts.data()};
+        multiply_gradient(grad_A, H, m, columns, begin, end, offset, rule);
+        sum_gradient(grad_A, ceil_div(m, lanes<T>), begin, end, b_offset, rule);
+
+        Index wrong = 0, miscounted = 0;
+        const auto check = [&](Index at, Index row, Real sum, Real terms) {
+          const bool mine = row >= begin && row < end;
+          miscounted += counts[static_cast<std::size_t>(at)] != mine;
+          if (mine)
+            wrong += !(std::abs(Real(numbers[static_cast<std::size_t>(at)]) - sum) <=
+                       rounding<T>(m, terms));
+        };
+        for (Index i = 0; i < rows; ++i) {
+          Real row_sum = 0, row_terms = 0;
+          for (Index j = 0; j < m; ++j) {
+            row_sum += test::at(grad_A, i, j);
+            row_terms += std::abs(test::at(grad_A, i, j));
+          }
+          check(b_offset + i, i, row_sum, row_terms);
+          for (Index c = 0; c < columns; ++c) {
+            Real sum = 0, terms = 0;
+            for (Index j = 0; j < m; ++j) {
+              const Real term = Real(test::at(grad_A, i, j)) * Real(test::at(H, j, c));
+              sum += term;
+              terms += std::abs(term);
+            }
+            check(offset + i * columns + c, i, sum, terms);
+          }
+        }
+        for (Index i = 0; i < offset; ++i) miscounted += counts[static_cast<std::size_t>(i)] != 0;
+        for (Index i = b_offset + rows; i < size; ++i)
+          miscounted += counts[static_cast<std::size_t>(i)] != 0;
+        CHECK(wrong == 0);
+        CHECK(miscounted == 0);
+      }
+}
+
+TEST_CASE_TEMPLATE("to_features and to_examples are transposes of each other", T, float, double) {
+  constexpr Index P = panel_width<T>;
+  test::Random random(26);
+  for (const Index n : {Index{1}, lanes<T>, P - 1, P, P + 1, 5 * P + 3})
+    for (const Index m : {Index{1}, lanes<T> + 1, P, 3 * P - 1}) {
+      Panels<T> examples = random_panels<T>(n, m, random), features(m, n), back(n, m);
+      const Index slices = ceil_div(m, lanes<T>);
+      for (Index s = 0; s < slices; ++s) to_features(examples, n, features, s);
+      for (Index s = 0; s < slices; ++s) to_examples(features, n, back, s);
+      Index wrong = 0;
+      for (Index i = 0; i < n; ++i)
+        for (Index j = 0; j < m; ++j) {
+          wrong += test::at(features, j, i) != test::at(examples, i, j);
+          wrong += test::at(back, i, j) != test::at(examples, i, j);
+        }
+      CHECK(wrong == 0);
+    }
+}
+
+TEST_CASE_TEMPLATE("gradient descent moves packets and single numbers alike", T, float, double) {
+  test::Random random(27);
+  const auto before = random.numbers<T>(3 * lanes<T>), grad = random.numbers<T>(3 * lanes<T>);
+  auto theta = before;
+  const GradientDescent<T> rule{theta.data(), T(0.5)};
+  rule.apply(1, Eigen::internal::ploadu<Packet<T>>(grad.data()));
+  rule.apply(2 * lanes<T>, grad[0]);
+  for (Index i = 0; i < 3 * lanes<T>; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    T expected = before[at];
+    if (i >= 1 && i < 1 + lanes<T>) expected -= T(0.5) * grad[at - 1];
+    if (i == 2 * lanes<T>) expected -= T(0.5) * grad[0];
+    CHECK(theta[at] == expected);
+  }
+}

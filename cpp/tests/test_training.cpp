@@ -1,0 +1,242 @@
+// Epochs: what they compute, that threads change no bit, where they stop, what mode they leave.
+#include "problem.hpp"
+
+using namespace backprop;
+using test::Index;
+using test::Problem;
+using test::Shape;
+
+namespace {
+
+const std::vector<Shape> shapes = {
+    {{4, 16, 3}, {"relu"}, "softmax", 150, true},
+    {{64, 100, 10}, {"relu"}, "softmax", 200, true},
+    {{5, 1}, {}, "linear", 40},
+    {{9, 33, 31, 8, 2}, {"tanh", "sigmoid", "linear"}, "sigmoid", 77},
+    {{300, 270, 40, 10}, {"relu", "tanh"}, "softmax", 130, true},
+};
+
+const auto never = [] { return false; };
+
+/// Epochs of plain descent; returns theta and the losses.
+template <class T>
+std::pair<std::vector<T>, std::vector<double>> train(const Shape& shape, Index batch_size,
+                                                     int threads, int epochs) {
+  test::Random random(41);
+  Problem<T> problem(shape, random);
+  ThreadPool::instance().set_n_threads(threads);
+  Trainer<T> trainer(problem.net, batch_size);
+  std::vector<std::int64_t> order(static_cast<std::size_t>(problem.m));
+  std::vector<double> losses;
+  for (int epoch = 0; epoch < epochs; ++epoch) {
+    shuffle(order.data(), problem.m, 3, static_cast<std::uint64_t>(epoch));
+    const auto result =
+        trainer.epoch(problem.examples(), problem.targets(), order.data(), T(0.05), never);
+    CHECK(result.failed_batch == -1);
+    CHECK_FALSE(result.interrupted);
+    losses.push_back(result.loss);
+  }
+  return {problem.theta(), losses};
+}
+
+struct RestoreThreads {
+  int saved = ThreadPool::instance().n_threads();
+  ~RestoreThreads() { ThreadPool::instance().set_n_threads(saved); }
+};
+
+/// Whether this thread computes with denormal numbers.
+bool denormals_live() {
+  volatile float tiny = std::numeric_limits<float>::denorm_min();
+  volatile float least = std::numeric_limits<float>::min();
+  const float from_denormal = tiny * 2.0f, to_denormal = least * 0.5f;
+  return from_denormal != 0 && to_denormal != 0;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("1, 2, 3 and 4 threads train to the same bytes", T, float, double) {
+  const RestoreThreads restore;
+  for (const Shape& shape : shapes)
+    for (const Index batch_size : {Index{1}, lanes<T> + 1, Index{32}, shape.m, shape.m + 50}) {
+      CAPTURE(shape.layer_sizes.size());
+      CAPTURE(batch_size);
+      const int epochs = shape.layer_sizes.front() > 100 ? 1 : 3;
+      const auto alone = train<T>(shape, batch_size, 1, epochs);
+      for (const int threads : {2, 3, 4}) {
+        CAPTURE(threads);
+        CHECK(train<T>(shape, batch_size, threads, epochs) == alone);
+      }
+    }
+}
+
+TEST_CASE_TEMPLATE("1, 2, 3 and 4 threads predict the same bytes", T, float, double) {
+  test::Random random(42);
+  for (Shape shape : shapes)
+    for (const Index m : {lanes<T> + 1, Index{100}, examples_at_once + 3}) {
+      shape.m = m;
+      Problem<T> problem(shape, random);
+      const Index p = problem.net.layout().n_outputs();
+      std::vector<T> alone;
+      double loss_alone = 0;
+      for (const int threads : {1, 2, 3, 4}) {
+        std::vector<T> Y_hat(static_cast<std::size_t>(m * p));
+        Workspace<T> output(problem.net, examples_at_once, Keep::output);
+        predict(problem.net, output, problem.examples(), threads, Y_hat.data());
+        Workspace<T> loss(problem.net, examples_at_once, Keep::loss);
+        const double value =
+            mean_loss(problem.net, loss, problem.examples(), problem.targets(), threads);
+        if (threads == 1) {
+          alone = Y_hat;
+          loss_alone = value;
+        }
+        CHECK(Y_hat == alone);
+        CHECK(value == loss_alone);
+      }
+    }
+}
+
+TEST_CASE_TEMPLATE("an epoch is theta <- theta - lr grad, batch after batch in the given order", T,
+                   float, double) {
+  for (const Shape& shape : shapes) {
+    CAPTURE(shape.layer_sizes.size());
+    test::Random random(43), again(43);
+    Problem<T> problem(shape, random), by_hand(shape, again);
+    const Index m = problem.m, batch_size = 32;
+    const T lr = T(0.1);
+    std::vector<std::int64_t> order(static_cast<std::size_t>(m));
+    shuffle(order.data(), m, 8, 2);
+    Trainer<T> trainer(problem.net, batch_size);
+    const auto result =
+        trainer.epoch(problem.examples(), problem.targets(), order.data(), lr, never);
+
+    double loss = 0;
+    Workspace<T> ws(by_hand.net, batch_size, Keep::gradient);
+    ws.reserve_scratch(1);
+    const FlushDenormals flush;
+    std::vector<T> gradient(by_hand.theta().size());
+    for (Index begin = 0; begin < m; begin += batch_size) {
+      const Batch batch{order.data(), begin, std::min(batch_size, m - begin)};
+      loss += static_cast<double>(batch.count) *
+              step(by_hand.net, ws, row_blocks(by_hand.net.layout()), by_hand.examples(),
+                   by_hand.targets(), batch, 1, StoreGradient<T>{gradient.data()});
+      for (std::size_t i = 0; i < gradient.size(); ++i) by_hand.net.theta()[i] -= lr * gradient[i];
+    }
+    CHECK(result.loss == doctest::Approx(loss / static_cast<double>(m)).epsilon(1e-6));
+    const auto theta = by_hand.theta();
+    // The fused update may round once where this loop rounds twice.
+    CHECK(test::relative_difference(problem.net.theta(),
+                                    std::vector<test::Real>(theta.begin(), theta.end())) <=
+          10 * std::numeric_limits<T>::epsilon());
+  }
+}
+
+TEST_CASE_TEMPLATE("no order means the order of the data", T, float, double) {
+  test::Random random(44), again(44);
+  Problem<T> problem(shapes[0], random), same(shapes[0], again);
+  std::vector<std::int64_t> order(static_cast<std::size_t>(problem.m));
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
+  Trainer<T> trainer(problem.net, 7), other(same.net, 7);
+  trainer.epoch(problem.examples(), problem.targets(), nullptr, T(0.1), never);
+  other.epoch(same.examples(), same.targets(), order.data(), T(0.1), never);
+  CHECK(problem.theta() == same.theta());
+}
+
+TEST_CASE_TEMPLATE("training lowers the loss", T, float, double) {
+  const RestoreThreads restore;
+  for (const Shape& shape : shapes) {
+    const auto losses = train<T>(shape, 16, 2, 8).second;
+    CHECK(losses.back() < losses.front());
+  }
+}
+
+TEST_CASE_TEMPLATE("a batch whose loss is not finite stops the epoch before its update", T, float,
+                   double) {
+  for (const T bad : {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity()}) {
+    test::Random random(45), again(45);
+    Problem<T> problem(shapes[1], random), until_then(shapes[1], again);
+    const Index batch_size = 10, n = problem.net.layout().n_inputs();
+    problem.X[static_cast<std::size_t>(35 * n)] = bad;
+    Trainer<T> trainer(problem.net, batch_size), other(until_then.net, batch_size);
+    const auto result =
+        trainer.epoch(problem.examples(), problem.targets(), nullptr, T(0.1), never);
+    CHECK(result.failed_batch == 3);
+    CHECK_FALSE(result.interrupted);
+    CHECK_FALSE(std::isfinite(result.loss));
+    Examples<T> first_batches = until_then.examples();
+    first_batches.count = 30;
+    other.epoch(first_batches, until_then.targets(), nullptr, T(0.1), never);
+    CHECK(problem.theta() == until_then.theta());
+  }
+}
+
+TEST_CASE_TEMPLATE("an interrupt is honoured between batches", T, float, double) {
+  test::Random random(46), again(46);
+  Problem<T> problem(shapes[0], random), until_then(shapes[0], again);
+  Trainer<T> trainer(problem.net, 10), other(until_then.net, 10);
+  int asked = 0;
+  const auto result = trainer.epoch(problem.examples(), problem.targets(), nullptr, T(0.1),
+                                    [&] { return ++asked == 4; });
+  CHECK(result.interrupted);
+  CHECK(result.failed_batch == -1);
+  Examples<T> first_batches = until_then.examples();
+  first_batches.count = 30;
+  other.epoch(first_batches, until_then.targets(), nullptr, T(0.1), never);
+  CHECK(problem.theta() == until_then.theta());
+}
+
+TEST_CASE_TEMPLATE("denormal numbers are flushed inside, and live again after every call", T, float,
+                   double) {
+  REQUIRE(denormals_live());
+  {
+    const FlushDenormals flush;
+    CHECK_FALSE(denormals_live());
+    {
+      const FlushDenormals nested;
+      CHECK_FALSE(denormals_live());
+    }
+    CHECK_FALSE(denormals_live());
+  }
+  CHECK(denormals_live());
+
+  test::Random random(47);
+  Problem<T> problem(shapes[1], random);
+  const T tiny = std::numeric_limits<T>::min() / T(64);
+  for (Index i = 0; i < problem.net.layout().n_parameters(); i += 2) problem.net.theta()[i] = tiny;
+  for (std::size_t i = 0; i < problem.X.size(); i += 3) problem.X[i] = tiny;
+  const Index p = problem.net.layout().n_outputs();
+  std::vector<T> Y_hat(static_cast<std::size_t>(problem.m * p));
+  Workspace<T> output(problem.net, 64, Keep::output), loss(problem.net, 64, Keep::loss);
+  predict(problem.net, output, problem.examples(), 2, Y_hat.data());
+  CHECK(denormals_live());
+  CHECK(std::isfinite(mean_loss(problem.net, loss, problem.examples(), problem.targets(), 2)));
+  CHECK(denormals_live());
+  SingleExample<T>(problem.net).predict(problem.net, problem.X.data(), 1, Y_hat.data());
+  CHECK(denormals_live());
+  Trainer<T> trainer(problem.net, 32);
+  bool flushed_between_batches = true;
+  const auto result = trainer.epoch(problem.examples(), problem.targets(), nullptr, T(0.1), [&] {
+    flushed_between_batches = flushed_between_batches && !denormals_live();
+    return false;
+  });
+  CHECK(std::isfinite(result.loss));
+  CHECK(flushed_between_batches);
+  CHECK(denormals_live());
+}
+
+TEST_CASE_TEMPLATE("the pool's threads flush denormal numbers as the caller does", T, float,
+                   double) {
+  // Weights so small that products with them are denormal: any thread that kept them would differ.
+  const RestoreThreads restore;
+  const auto bytes = [&](int threads) {
+    test::Random random(48);
+    Problem<T> problem({{40, 64, 64, 5}, {"linear", "linear"}, "linear", 400}, random);
+    for (Index i = 0; i < problem.net.layout().n_parameters(); ++i)
+      problem.net.theta()[i] *= std::sqrt(std::numeric_limits<T>::min());
+    ThreadPool::instance().set_n_threads(threads);
+    Trainer<T> trainer(problem.net, 100);
+    trainer.epoch(problem.examples(), problem.targets(), nullptr, T(1e-3), never);
+    return problem.theta();
+  };
+  const auto alone = bytes(1);
+  for (int round = 0; round < 20; ++round) CHECK(bytes(3) == alone);
+}

@@ -1,0 +1,36 @@
+"""Equal work: a contestant's weights after a few steps must be the arbiter's.
+
+The arbiter is the hand-written NumPy in float64. What is compared is the update, theta - theta_0,
+because the weights themselves hardly move in three steps and would agree without any training.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.grid import Task
+
+STEPS = 3
+# Relative to the norm of the update: rounding in the gradients, amplified by cancellation and by
+# units whose pre-activation rounds to the other side of ReLU's kink. Adam divides by the size of
+# the gradient itself, so gradients that are nothing but rounding take part at full size.
+TOLERANCE = {
+    "float32": {"sgd": 1e-3, "momentum": 1e-3, "adam": 5e-2},
+    "float64": {"sgd": 1e-9, "momentum": 1e-9, "adam": 1e-3},
+}
+
+
+def difference(theta: NDArray[np.floating], task: Task, path: str) -> dict[str, float]:
+    """Relative difference of the update from the one saved at ``path``, and what is allowed."""
+    expected = np.load(path)
+    start = task.theta.astype(np.float64)
+    update = np.linalg.norm(expected - start)
+    dtype = task.X.dtype
+    # theta_0 itself was rounded to dtype, and each step rounds every weight once more.
+    rounding = (STEPS + 1) * np.finfo(dtype).eps / 2 * np.linalg.norm(start)
+    allowed = TOLERANCE[dtype.name][task.optimizer] + rounding / update
+    return {
+        "difference": float(np.linalg.norm(theta - expected) / update),
+        "allowed": float(allowed),
+    }

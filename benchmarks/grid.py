@@ -7,6 +7,7 @@ examples and the starting weights that every contestant gets, the same bytes for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +17,25 @@ LEARNING_RATE = {"sgd": 0.01, "momentum": 0.001, "adam": 0.001}
 MOMENTUM = 0.9
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
+# (W_k, b_k) for each layer
+Parameters = list[tuple[NDArray[np.floating], NDArray[np.floating]]]
+
 
 @dataclass(frozen=True)
 class Row:
-    """One training problem: ReLU hidden layers, softmax cross-entropy."""
+    """One training problem: ReLU hidden layers, softmax cross-entropy.
+
+    ``target_ratio`` is how many times faster than the best peer we want to be, ``target_peak`` the
+    share of the processor's limit; 0 where no target is set.
+    """
 
     name: str
     layer_sizes: tuple[int, ...]
     batch_size: int
     steps: int
     data: str = "random"
+    target_ratio: float = 0.0
+    target_peak: float = 0.0
 
     @property
     def flops(self) -> int:
@@ -34,25 +44,25 @@ class Row:
         Forward and grad_W take 2 m n_k n_{k-1} each for every layer, grad_H for all but the first.
         """
         sizes = self.layer_sizes
-        areas = [n * p for n, p in zip(sizes[:-1], sizes[1:], strict=True)]
+        areas = [n * p for n, p in pairwise(sizes)]
         return 2 * self.batch_size * (3 * sum(areas) - areas[0])
 
     @property
     def n_parameters(self) -> int:
         sizes = self.layer_sizes
-        return sum((n + 1) * p for n, p in zip(sizes[:-1], sizes[1:], strict=True))
+        return sum((n + 1) * p for n, p in pairwise(sizes))
 
 
 ROWS = (
-    Row("iris", (4, 16, 3), 16, 64, "iris"),
-    Row("digits", (64, 100, 10), 32, 56, "digits"),
-    Row("thin-deep", (32,) * 21 + (10,), 32, 50),
-    Row("mnist-32", (784, 128, 10), 32, 200),
-    Row("tabular", (54, 256, 256, 7), 256, 60),
-    Row("mnist-128", (784, 512, 512, 10), 128, 40),
-    Row("fullbatch", (64, 100, 10), 1797, 10, "digits"),
-    Row("wide", (784, 2048, 2048, 2048, 10), 256, 4),
-    Row("big", (1024, 4096, 4096, 1000), 512, 2),
+    Row("iris", (4, 16, 3), 16, 64, "iris", 35),
+    Row("digits", (64, 100, 10), 32, 56, "digits", 5, 0.60),
+    Row("thin-deep", (32,) * 21 + (10,), 32, 50, "random", 7, 0.60),
+    Row("mnist-32", (784, 128, 10), 32, 200, "random", 3.5, 0.60),
+    Row("tabular", (54, 256, 256, 7), 256, 60, "random", 2, 0.60),
+    Row("mnist-128", (784, 512, 512, 10), 128, 40, "random", 1.8, 0.85),
+    Row("fullbatch", (64, 100, 10), 1797, 10, "digits", 2.5, 0.60),
+    Row("wide", (784, 2048, 2048, 2048, 10), 256, 4, "random", 1.35, 0.85),
+    Row("big", (1024, 4096, 4096, 1000), 512, 2, "random", 1.35, 0.85),
 )
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -93,17 +103,15 @@ class Task:
     def n_classes(self) -> int:
         return self.layer_sizes[-1]
 
-    def parameters(self) -> list[tuple[NDArray[np.floating], NDArray[np.floating]]]:
+    def parameters(self) -> Parameters:
         """Copies of (W_k, b_k), W_k of shape (n_k, n_{k-1})."""
         return [(W.copy(), b.copy()) for W, b in split(self.theta, self.layer_sizes)]
 
 
-def split(
-    theta: NDArray[np.floating], layer_sizes: tuple[int, ...]
-) -> list[tuple[NDArray[np.floating], NDArray[np.floating]]]:
+def split(theta: NDArray[np.floating], layer_sizes: tuple[int, ...]) -> Parameters:
     """Views (W_k, b_k) into theta = [W_1 b_1 ... W_L b_L]."""
     views, start = [], 0
-    for n, p in zip(layer_sizes[:-1], layer_sizes[1:], strict=True):
+    for n, p in pairwise(layer_sizes):
         W = theta[start : start + n * p].reshape(p, n)
         b = theta[start + n * p : start + n * p + p]
         views.append((W, b))
@@ -111,9 +119,7 @@ def split(
     return views
 
 
-def join(
-    parameters: list[tuple[NDArray[np.floating], NDArray[np.floating]]],
-) -> NDArray[np.floating]:
+def join(parameters: Parameters) -> NDArray[np.floating]:
     """The flat theta of (W_k, b_k) pairs."""
     return np.concatenate([np.ravel(part) for pair in parameters for part in pair])
 

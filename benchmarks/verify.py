@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from benchmarks.grid import Task
 
-STEPS = 3
 # Relative to the norm of the update: rounding in the gradients, amplified by cancellation and by
 # units whose pre-activation rounds to the other side of ReLU's kink. Adam divides by the size of
 # the gradient itself, so gradients that are nothing but rounding take part at full size.
@@ -21,14 +20,14 @@ TOLERANCE = {
 }
 
 
-def difference(theta: NDArray[np.floating], task: Task, path: str) -> dict[str, float]:
+def difference(theta: NDArray[np.floating], task: Task, path: str, steps: int) -> dict[str, float]:
     """Relative difference of the update from the one saved at ``path``, and what is allowed."""
     expected = np.load(path)
     start = task.theta.astype(np.float64)
     update = np.linalg.norm(expected - start)
     dtype = task.X.dtype
     # theta_0 itself was rounded to dtype, and each step rounds every weight once more.
-    rounding = (STEPS + 1) * np.finfo(dtype).eps / 2 * np.linalg.norm(start)
+    rounding = (steps + 1) * np.finfo(dtype).eps / 2 * np.linalg.norm(start)
     allowed = TOLERANCE[dtype.name][task.optimizer] + rounding / update
     return {
         "difference": float(np.linalg.norm(theta - expected) / update),

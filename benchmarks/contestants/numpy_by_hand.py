@@ -17,9 +17,7 @@ class Contestant:
     def __init__(self, task: Task, threads: int) -> None:
         self.task = task
         m, dtype = task.batch_size, task.X.dtype
-        self.batches = [
-            (task.X[i : i + m], task.y[i : i + m]) for i in range(0, task.steps * m, m)
-        ]
+        self.batches = [(task.X[i : i + m], task.y[i : i + m]) for i in range(0, task.steps * m, m)]
         self.A = [np.empty((m, n), dtype) for n in task.layer_sizes[1:]]
         self.H = [np.empty((m, n), dtype) for n in task.layer_sizes[1:-1]]
         self.grad_H = [np.empty_like(H) for H in self.H]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ class Contestant:
         self.batches = list(zip(X, y, strict=True))
         sizes = task.layer_sizes
         layers: list[torch.nn.Module] = []
-        for n, p in zip(sizes[:-1], sizes[1:], strict=True):
+        for n, p in pairwise(sizes):
             layers += [torch.nn.Linear(n, p, dtype=X[0].dtype), torch.nn.ReLU()]
         self.net = torch.nn.Sequential(*layers[:-1])
         self.linear = [layer for layer in layers if isinstance(layer, torch.nn.Linear)]
@@ -60,10 +61,7 @@ class Contestant:
 
     def theta(self) -> NDArray[np.floating]:
         return join(
-            [
-                (layer.weight.detach().numpy(), layer.bias.detach().numpy())
-                for layer in self.linear
-            ]
+            [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in self.linear]
         )
 
     @staticmethod

@@ -14,7 +14,7 @@ from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.grid import OPTIMIZERS, ROWS, find_row
 from benchmarks.predictors import PREDICTORS
 from benchmarks.process import Process, Refused, all_cores, start
-from benchmarks.scores import Score, grid_table, slower_with_threads, threads_text
+from benchmarks.scores import JUDGED, Score, grid_table, slower_with_threads, threads_text
 from benchmarks.training import SERVICE, interleave, prepare
 
 PARTS = ("grid", "widths", "neighbour", "inference", "imports", "memory")
@@ -130,13 +130,15 @@ def print_grid(title: str, scores: list[Score], chosen: argparse.Namespace) -> N
         print(f"\n{title}, {threads_text(n)}{peak}\n")
         print(grid_table(mine, chosen.contestants))
         said = [verdict for score in mine for verdict in score.verdicts()]
+        if JUDGED not in chosen.contestants:
+            said.append(f"NOTE no verdict: {CONTESTANTS[JUDGED][1]} does not take part")
         print("\n" + "\n".join(sorted(said, key=_gravity) or ["Every row meets its targets."]))
     for verdict in slower_with_threads(scores):
         print(verdict)
 
 
 def _gravity(verdict: str) -> int:
-    return ("LOST", "SHORT", "REFUSED").index(verdict.split()[0])
+    return ("LOST", "SHORT", "REFUSED", "NOTE").index(verdict.split()[0])
 
 
 def main() -> None:
@@ -147,6 +149,8 @@ def main() -> None:
     peaks = machine.peaks(chosen.dtype, chosen.threads)
     report["peak_gflops"] = peaks
     print(describe_machine(report["machine"], peaks))
+    if report["machine"]["load"] > 0.5:
+        print(f"NOT QUIET: load {report['machine']['load']:.1f} before the start")
     ours = [name for name in chosen.contestants if name in OURS]
 
     drawn: list[tuple[str, list[Score]]] = []

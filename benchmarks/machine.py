@@ -32,6 +32,7 @@ def processor() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "level": next((level for level, flag in LEVELS if flag in flags), platform.machine()),
         "caches": caches,
+        "load": os.getloadavg()[0],
     }
 
 

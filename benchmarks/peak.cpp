@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
   const int n_threads = argc > 1 ? std::atoi(argv[1]) : 1;
   volatile SCALAR sink = 0;
   double best = 0;
-  for (int attempt = 0; attempt < 8; ++attempt) {
+  for (int attempt = 0; attempt < 60; ++attempt) {
     std::atomic<int> waiting{n_threads};
     std::vector<std::thread> threads;
     std::vector<double> seconds(n_threads);

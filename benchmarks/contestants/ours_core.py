@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import backprop as bp
 from backprop import _backprop
 from benchmarks.grid import Task
 
@@ -44,4 +43,4 @@ class Contestant:
 
     @staticmethod
     def versions() -> dict[str, Any]:
-        return dict(bp.info())
+        return dict(_backprop.info())

@@ -14,7 +14,7 @@ from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.grid import OPTIMIZERS, ROWS, find_row
 from benchmarks.predictors import PREDICTORS
 from benchmarks.process import Process, Refused, all_cores, start
-from benchmarks.scores import JUDGED, Score, grid_table, slower_with_threads, threads_text
+from benchmarks.scores import JUDGED, Score, grid_table, refusals, slower_with_threads, threads_text
 from benchmarks.training import SERVICE, interleave, prepare
 
 PARTS = ("grid", "widths", "neighbour", "inference", "imports", "memory")
@@ -130,6 +130,11 @@ def print_grid(title: str, scores: list[Score], chosen: argparse.Namespace) -> N
         print(f"\n{title}, {threads_text(n)}{peak}\n")
         print(grid_table(mine, chosen.contestants))
         said = [verdict for score in mine for verdict in score.verdicts()]
+        said += refusals(
+            (CONTESTANTS[name][1], score.row.name, result)
+            for score in mine
+            for name, result in score.results.items()
+        )
         if JUDGED not in chosen.contestants:
             said.append(f"NOTE no verdict: {CONTESTANTS[JUDGED][1]} does not take part")
         print("\n" + "\n".join(sorted(said, key=_gravity) or ["Every row meets its targets."]))
@@ -173,10 +178,10 @@ def main() -> None:
         print(f"\n{text}\n\n" + "\n".join(short))
     if "inference" in chosen.parts:
         progress("inference")
-        report["inference"], text = inference.run(
+        report["inference"], text, short = inference.run(
             list(PREDICTORS), chosen.threads, chosen.rounds, chosen.seconds
         )
-        print(f"\n{text}")
+        print(f"\n{text}\n\n" + "\n".join(short))
     if "imports" in chosen.parts:
         progress("imports")
         report["imports"], text = footprint.run_imports(chosen.rounds)

@@ -9,12 +9,15 @@ from typing import Any
 
 from benchmarks.predictors import PREDICTORS
 from benchmarks.process import Process, Refused, start
+from benchmarks.scores import refusals, threads_text
 from benchmarks.table import number, render
 from benchmarks.training import SETTLE
 
 SERVICE = "benchmarks.inference:Service"
 NETWORKS = ((64, 100, 10), (784, 512, 512, 10))
 BATCHES = (1, 32, 4096)
+# One row of the first network: µs through Python, and times faster than onnxruntime.
+LATENCY_TARGET, RATIO_TARGET = 2.0, 5.0
 
 
 class Service:
@@ -62,10 +65,10 @@ class Service:
 
 def run(
     names: list[str], threads: list[int], rounds: int, seconds: float
-) -> tuple[list[dict[str, Any]], str]:
-    """The records and the tables."""
+) -> tuple[list[dict[str, Any]], str, list[str]]:
+    """The records, the tables, and what falls short."""
     records: list[dict[str, Any]] = []
-    tables = []
+    tables, short = [], []
     with start(SERVICE, names, threads) as (processes, absent):
         for n in threads:
             lines = []
@@ -85,10 +88,20 @@ def run(
                         }
                     )
                     lines.append(_line(names, sizes, batch, results))
+                    short += _verdicts(sizes, batch, n, results)
             header = ["µs per call", "batch", *(PREDICTORS[name][1] for name in names)]
-            title = f"Prediction, float32, {n} thread{'s' if n > 1 else ''}, probabilities out"
+            title = f"Prediction, float32, {threads_text(n)}, probabilities out"
             tables.append(f"{title}\n\n{render([*header, 'best peer / ours'], lines)}")
-    return records, "\n\n".join(tables)
+    short += refusals(
+        (
+            PREDICTORS[name][1],
+            _where(record["layer_sizes"], record["batch"], record["threads"]),
+            result,
+        )
+        for record in records
+        for name, result in record["results"].items()
+    )
+    return records, "\n\n".join(tables), short
 
 
 def _time_problem(
@@ -127,3 +140,31 @@ def _line(
     ours = medians.get("ours")
     ratio = min(peers) / ours if peers and ours else None
     return ["-".join(map(str, sizes)), str(batch), *cells, number(ratio, "x")]
+
+
+def _where(sizes: tuple[int, ...], batch: int, threads: int) -> str:
+    return f"{'-'.join(map(str, sizes))}, batch {batch}, {threads_text(threads)}"
+
+
+def _verdicts(
+    sizes: tuple[int, ...], batch: int, threads: int, results: dict[str, dict[str, Any]]
+) -> list[str]:
+    where, said = _where(sizes, batch, threads), []
+    medians = {name: result["median"] for name, result in results.items() if "median" in result}
+    ours = medians.pop("ours", None)
+    if ours is None or not medians:
+        return said
+    best = min(medians, key=lambda name: medians[name])
+    if medians[best] < ours:
+        said.append(
+            f"LOST predict {where}: {number(medians[best] / ours, 'x')} of {PREDICTORS[best][1]}"
+        )
+    if sizes == NETWORKS[0] and batch == 1:
+        if ours > LATENCY_TARGET:
+            said.append(f"SHORT predict {where}: {number(ours)} µs, target {LATENCY_TARGET} µs")
+        ratio = medians.get("onnxruntime", float("inf")) / ours
+        if ratio < RATIO_TARGET:
+            said.append(
+                f"SHORT predict {where}: {number(ratio, 'x')} onnxruntime, target {RATIO_TARGET}x"
+            )
+    return said

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.grid import WIDTHS, Row, find_row, width_row
 from benchmarks.process import Process, Refused, all_cores, start
-from benchmarks.scores import NOISE
+from benchmarks.scores import NOISE, refusals, threads_text
 from benchmarks.table import number, render
 from benchmarks.training import SERVICE, interleave, prepare
 
@@ -46,6 +46,14 @@ def _measure(
     return results
 
 
+def _cases(row: Row, results: dict[tuple[str, int], Any]) -> list[tuple[str, str, Any]]:
+    """As `refusals` takes them."""
+    return [
+        (CONTESTANTS[name][1], f"{row.name}, {threads_text(n)}", result)
+        for (name, n), result in results.items()
+    ]
+
+
 def run_neighbour(
     names: list[str], rounds: int, seconds: float
 ) -> tuple[list[dict[str, Any]], str, list[str]]:
@@ -54,7 +62,7 @@ def run_neighbour(
     n = len(all_cores())
     if n == 1:
         return [], "A busy neighbour needs two cores to be told from an idle one.", []
-    records, lines, short = [], [], []
+    records, lines, short, refused = [], [], [], []
     with (
         start(SERVICE, names, [1, n]) as (processes, absent),
         Process(SERVICE, "numpy", 1) as arbiter,
@@ -64,6 +72,7 @@ def run_neighbour(
             # One thread is pinned to the last core, the neighbour to the first.
             with busy_neighbour(all_cores()[0]):
                 busy = _measure(processes, arbiter, row, rounds, seconds)
+            refused += _cases(row, idle)
             for name in names:
                 times = {
                     f"{state}_{threads}": found.get((name, threads), {}).get("median")
@@ -87,15 +96,18 @@ def run_neighbour(
                         f"{number(ratio, 'x')} the time of one, allowed {ALLOWED}x"
                     )
     header = ["µs per step", "", "1 thread", f"{n} threads", "busy, 1", f"busy, {n}", "busy ratio"]
-    short += [f"REFUSED {name}: {why}" for (name, threads), why in absent.items() if threads == 1]
+    refused += [
+        (CONTESTANTS[name][1], threads_text(threads), {"refused": why})
+        for (name, threads), why in absent.items()
+    ]
     title = f"A busy neighbour process on one of {n} cores, float32"
-    return records, f"{title}\n\n{render(header, lines)}", short
+    return records, f"{title}\n\n{render(header, lines)}", short + refusals(refused)
 
 
 def run_widths(rounds: int, seconds: float) -> tuple[list[dict[str, Any]], str, list[str]]:
     """Ours with one and all threads over two hidden layers of each width, interleaved."""
     n = len(all_cores())
-    records, lines, short = [], [], []
+    records, lines, short, refused = [], [], [], []
     name = "ours-fit"
     with (
         start(SERVICE, [name], sorted({1, n})) as (processes, absent),
@@ -105,6 +117,7 @@ def run_widths(rounds: int, seconds: float) -> tuple[list[dict[str, Any]], str, 
             raise Refused(next(iter(absent.values())))
         for row in map(width_row, WIDTHS):
             results = _measure(processes, arbiter, row, rounds, seconds)
+            refused += _cases(row, results)
             one, both = (results[name, threads].get("median") for threads in (1, n))
             ratio = one / both if one and both else None
             records.append({"row": row.name, "one": one, "all": both, "speedup": ratio})
@@ -113,4 +126,4 @@ def run_widths(rounds: int, seconds: float) -> tuple[list[dict[str, Any]], str, 
                 short.append(f"SLOWER {row.name}: {n} threads take {number(1 / ratio, 'x')} of one")
     title = "Ours over a sweep of widths, 64-w-w-10 at batch 64, float32"
     header = ["µs per step", "1 thread", f"{n} threads", "speed-up"]
-    return records, f"{title}\n\n{render(header, lines)}", short
+    return records, f"{title}\n\n{render(header, lines)}", short + refusals(refused)

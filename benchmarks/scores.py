@@ -5,6 +5,7 @@ The table's verdicts are about ours through the public Python API, not about the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,17 +50,14 @@ class Score:
         return gflops / self.peak if gflops and self.peak else None
 
     def verdicts(self) -> list[str]:
-        """What falls short on this row, the worst first."""
+        """What falls short on this row."""
         said = []
         where = f"{self.row.name}, {threads_text(self.threads)}"
-        for name, result in self.results.items():
-            if "refused" in result:
-                said.append(f"REFUSED {where}: {CONTESTANTS[name][1]}: {result['refused']}")
         ratio, share, best = self.ratio, self.share(JUDGED), self.best_peer
         if ratio is None or best is None:
             return said
         if ratio < 1:
-            said.insert(0, f"LOST {where}: {number(ratio, 'x')} of {CONTESTANTS[best][1]}")
+            said.append(f"LOST {where}: {number(ratio, 'x')} of {CONTESTANTS[best][1]}")
         elif ratio < self.row.target_ratio:
             target = number(self.row.target_ratio, "x")
             said.append(f"SHORT {where}: {number(ratio, 'x')} the best peer, target {target}")
@@ -99,6 +97,21 @@ def grid_table(scores: list[Score], names: list[str]) -> str:
             ]
         )
     return render(header, rows)
+
+
+def refusals(cases: Iterable[tuple[str, str, dict[str, Any]]]) -> list[str]:
+    """Who was refused, where and why; said once for all the cases of one reason.
+
+    ``cases`` are (who, where, result).
+    """
+    where_by_reason: dict[tuple[str, str], list[str]] = {}
+    for who, where, result in cases:
+        if "refused" in result:
+            where_by_reason.setdefault((who, result["refused"]), []).append(where)
+    return [
+        f"REFUSED {who} ({'; '.join(where)}): {reason}"
+        for (who, reason), where in where_by_reason.items()
+    ]
 
 
 def slower_with_threads(scores: list[Score]) -> list[str]:

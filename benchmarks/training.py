@@ -56,7 +56,8 @@ class Service:
 
         contestant = self._make(row, dtype, optimizer, STEPS_TO_VERIFY)
         contestant.train(1)
-        return difference(contestant.theta(), contestant.task, path, STEPS_TO_VERIFY)
+        allowance = getattr(contestant, "allowance", {}).get(optimizer, 0.0)
+        return difference(contestant.theta(), contestant.task, path, STEPS_TO_VERIFY, allowance)
 
     def load(self, row: str, dtype: str, optimizer: str) -> float:
         """Put the row's data in place and warm up; the seconds that one epoch takes."""

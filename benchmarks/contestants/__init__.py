@@ -7,7 +7,9 @@ A contestant is a class ``Contestant`` with
 - ``train(epochs)``: that many passes over the batches in order, loss computed every step; returns
   the last step's (or epoch's) loss, when all the work is done;
 - ``theta()``: the flat weights as a NumPy array;
-- ``versions()``: what was measured, for the report.
+- ``versions()``: what was measured, for the report;
+- ``allowance`` (optional): by optimizer, how far the framework's own definition of it may take the
+  first updates from everyone else's.
 
 Modules import their framework at the top: a worker imports one only after its threads are set.
 """

@@ -15,6 +15,7 @@ from benchmarks.grid import OPTIMIZERS, ROWS, find_row
 from benchmarks.predictors import PREDICTORS
 from benchmarks.process import Process, Refused, all_cores, start
 from benchmarks.scores import JUDGED, Score, grid_table, refusals, slower_with_threads, threads_text
+from benchmarks.table import number
 from benchmarks.training import SERVICE, interleave, prepare
 
 PARTS = ("grid", "widths", "neighbour", "inference", "imports", "memory")
@@ -57,7 +58,8 @@ def arguments() -> argparse.Namespace:
     add("--dtype", type=words(("float32", "float64")), default=["float32"])
     add("--optimizer", type=words(OPTIMIZERS), default=["sgd"])
     add("--threads", type=thread_counts, default=thread_counts("1,all"), help="as in 1,all")
-    add("--rounds", type=int, default=7, help="interleaved rounds; medians are shown")
+    add("--rounds", type=int, default=7, help="interleaved rounds")
+    add("--statistic", choices=("median", "min"), default="median", help="of the rounds")
     add("--seconds", type=float, default=0.2, help="about this long per contestant and round")
     add("--quick", action="store_true", help="3 short rounds, without the rows wide and big")
     add("--json", metavar="FILE", help="write everything measured")
@@ -87,15 +89,18 @@ def run_grid(
             for dtype in chosen.dtype:
                 scores = []
                 for row in map(find_row, chosen.rows):
-                    progress(f"{row.name}, {dtype}, {optimizer}")
                     results = {key: {"refused": why} for key, why in absent.items()}
                     results |= prepare(processes, arbiter, row, dtype, optimizer)
                     interleave(processes, results, row, chosen.rounds, chosen.seconds)
                     for n in chosen.threads:
                         mine = {name: results[name, n] for name in names}
                         peak = peaks[dtype][str(n)] if peaks else None
-                        scores.append(Score(row, n, mine, peak))
+                        scores.append(Score(row, n, mine, peak, chosen.statistic))
                         report["grid"].append(record(scores[-1], dtype, optimizer))
+                        progress(
+                            f"{row.name}, {dtype}, {optimizer}, {threads_text(n)}: "
+                            f"{number(scores[-1].us(JUDGED))} µs, {number(scores[-1].ratio, 'x')}"
+                        )
                 title = f"{dtype}, {optimizer}"
                 drawn.append((title, scores))
                 print_grid(title, scores, chosen)
@@ -127,7 +132,8 @@ def print_grid(title: str, scores: list[Score], chosen: argparse.Namespace) -> N
     for n in chosen.threads:
         mine = [score for score in scores if score.threads == n]
         peak = f", peak {mine[0].peak} GFLOP/s" if mine[0].peak else ""
-        print(f"\n{title}, {threads_text(n)}{peak}\n")
+        how = f"{chosen.statistic} of {chosen.rounds} rounds"
+        print(f"\n{title}, {threads_text(n)}{peak}, {how}\n")
         print(grid_table(mine, chosen.contestants))
         said = [verdict for score in mine for verdict in score.verdicts()]
         said += refusals(

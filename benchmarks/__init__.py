@@ -1,0 +1,1 @@
+"""Benchmarks of backprop against the frameworks a user would otherwise pick."""

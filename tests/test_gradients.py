@@ -34,9 +34,9 @@ def stated_gradients(net, X, y):
     return np.array(reference.flatten(stated.grad_W, stated.grad_b)), stated.loss
 
 
-def test_the_combinations_are_all_there_are():
-    assert _backprop.activations() == ACTIVATIONS
-    assert list(_backprop.outputs()) == OUTPUTS
+def test_the_combinations_exist():
+    assert set(ACTIVATIONS) <= set(_backprop.activations())
+    assert set(OUTPUTS) <= set(_backprop.outputs())
 
 
 @combinations

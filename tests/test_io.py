@@ -338,7 +338,7 @@ def change_architecture(path, **changes):
         ({"layer_sizes": []}, "its tensor 'layers.0.weight' belongs to no layer"),
         ({"layer_sizes": 3}, "its layer sizes are corrupted: 3"),
         ({"layer_sizes": [3.0, 4, 2]}, "its layer sizes are corrupted: [3.0, 4, 2]"),
-        ({"hidden": ["swish"]}, "`hidden[0]` must be one of relu, sigmoid, tanh, linear, got 'swi"),
+        ({"hidden": ["swish"]}, "`hidden[0]` must be one of relu, sigmoid, tanh, linear,"),
         ({"hidden": 7}, "its architecture is corrupted: `hidden` must be a name or a list of"),
         ({"hidden": ["relu", "relu"]}, "one for each of the 1 hidden layers, got 2"),
         ({"output": "linear"}, "`loss` must match `output` 'linear', got 'cross_entropy'"),

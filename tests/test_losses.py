@@ -58,7 +58,7 @@ LOSSES = {
         each(lambda a, y, _: a - y),
         each(lambda y_hat, y, _: y_hat - y),
     ),
-    ("linear", "mean_absolute_error"): (
+    ("linear", "absolute_error"): (
         list,
         each(lambda a, y, _: abs(a - y)),
         each(lambda a, y, _: sign(a - y)),
@@ -196,7 +196,7 @@ def test_classes_and_one_hot_rows_are_the_same_targets(smoothing):
 
 
 def test_absolute_error_has_gradient_0_at_0():
-    net = _backprop.Network64([1, 1], [], "linear", "mean_absolute_error")
+    net = _backprop.Network64([1, 1], [], "linear", "absolute_error")
     _, gradient = net.gradients(np.ones((3, 1)), np.zeros((3, 1)))
     np.testing.assert_array_equal(gradient, 0)
 
@@ -346,7 +346,7 @@ def test_pytorch_agrees(output, loss, parameter, weighted):
             a, y, reduction="none", label_smoothing=parameter
         )[:, None],
         "squared_error": lambda: functional.mse_loss(a, y, reduction="none") / 2,
-        "mean_absolute_error": lambda: functional.l1_loss(a, y, reduction="none"),
+        "absolute_error": lambda: functional.l1_loss(a, y, reduction="none"),
         "huber": lambda: functional.huber_loss(a, y, reduction="none", delta=parameter),
         "binary_cross_entropy": lambda: functional.binary_cross_entropy_with_logits(
             a, y, reduction="none"

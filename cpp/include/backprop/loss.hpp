@@ -5,7 +5,7 @@
 //     output   loss                   of one example                          r(a, y)
 //     softmax  cross_entropy          sum_i -q_i log y_hat_i                  y_hat - q
 //     linear   squared_error          sum_i (a_i - y_i)^2 / 2                 a - y
-//     linear   mean_absolute_error    sum_i |a_i - y_i|                       sign(a - y), 0 at 0
+//     linear   absolute_error    sum_i |a_i - y_i|                       sign(a - y), 0 at 0
 //     linear   huber                  sum_i c (a_i - y_i - c / 2)             c = a - y cut to
 //     delta sigmoid  binary_cross_entropy   sum_i -y log y_hat - (1-y) log(1-y_hat) y_hat - y exp
 //     poisson                sum_i exp(a_i) - y_i a_i                y_hat - y
@@ -191,7 +191,7 @@ struct LinearSquaredError : LinearOutput<LinearSquaredError> {
 };
 
 struct LinearAbsoluteError : LinearOutput<LinearAbsoluteError> {
-  static constexpr const char* loss = "mean_absolute_error";
+  static constexpr const char* loss = "absolute_error";
 
   template <class P>
   static P r(const P& a, const P& y, const P&) {

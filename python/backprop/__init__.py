@@ -16,7 +16,7 @@ from backprop.gradcheck import check_gradients
 from backprop.history import History
 from backprop.io import load
 from backprop.network import Network
-from backprop.runtime import __version__, get_num_threads, info, set_num_threads
+from backprop.runtime import __version__, get_num_threads, info, set_num_threads, threads
 
 __all__ = [
     "DivergenceError",
@@ -28,4 +28,5 @@ __all__ = [
     "info",
     "load",
     "set_num_threads",
+    "threads",
 ]

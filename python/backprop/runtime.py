@@ -1,5 +1,7 @@
 """What runs: the version, the instruction set chosen, the number of threads."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from backprop import _backprop
@@ -24,6 +26,23 @@ def set_num_threads(n_threads: int) -> None:
         If ``n_threads`` is not an integer of at least 1.
     """
     _backprop.set_num_threads(integer("n_threads", n_threads, 1, 2**15))
+
+
+@contextmanager
+def threads(n_threads: int) -> Iterator[None]:
+    """Set the number of threads inside a ``with`` block, and put it back afterwards.
+
+    >>> with bp.threads(1):
+    ...     net.fit(X, y)
+
+    It is the number of the whole process, as for `set_num_threads`, whose errors it raises.
+    """
+    before = get_num_threads()
+    set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
 
 
 def info() -> dict[str, Any]:

@@ -31,6 +31,18 @@ def test_two_epochs_equal_the_reference(shuffle):
     np.testing.assert_allclose(net.theta, reference.flatten(W, b), rtol=0, atol=1e-10)
 
 
+def test_two_epochs_on_digits_equal_the_reference():
+    digits = pytest.importorskip("backprop.data").load_digits()
+    X, y = digits.X[:200].astype(np.float64) / 16, digits.y[:200]
+    net = bp.Network([64, 30, 10], dtype="float64")
+    W, b = as_lists(net)
+    settings = {"epochs": 2, "batch_size": 32, "lr": 0.1, "seed": 0}
+    losses = reference.fit(X.tolist(), y.tolist(), W, b, *names_of(net), **settings)
+    history = net.fit(X, y, **settings)
+    np.testing.assert_allclose(history["loss"], losses, rtol=1e-10)
+    np.testing.assert_allclose(net.theta, reference.flatten(W, b), rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("n_hidden", [0, 3])
 def test_a_last_batch_that_is_smaller_equals_the_reference(output, n_hidden):

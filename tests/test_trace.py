@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, DTYPES, OUTPUTS, as_lists, make_case, names_of, relative_norm
+from cases import ACTIVATIONS, DTYPES, PAIRS, as_lists, make_case, names_of, relative_norm
 
 import backprop as bp
 from backprop import reference
@@ -11,10 +11,10 @@ TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
 
 
 @pytest.mark.parametrize("hidden", ACTIVATIONS)
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_every_array_equals_the_reference(hidden, output, dtype):
-    net, X, y = make_case(hidden, output, 3, dtype=dtype, m=19)
+def test_every_array_equals_the_reference(hidden, output, loss, dtype):
+    net, X, y = make_case(hidden, output, 3, dtype=dtype, m=19, loss=loss)
     t = net.trace(X, y)
     A, H = reference.forward(X.tolist(), *as_lists(net), *names_of(net)[:2])
     stated = reference.backward(A, H, y.tolist(), as_lists(net)[0], *names_of(net))

@@ -1,12 +1,26 @@
 """The networks and data that several test files run over."""
 
 import numpy as np
+import pytest
 
 import backprop as bp
+from backprop import _backprop
 
-ACTIVATIONS = ["relu", "sigmoid", "tanh", "linear"]
-OUTPUTS = ["softmax", "linear", "sigmoid"]
+ACTIVATIONS = _backprop.activations()
+OUTPUTS = list(_backprop.outputs())
+PAIRS = [(output, loss) for output, losses in _backprop.outputs().items() for loss in losses]
 DTYPES = ["float32", "float64"]
+
+# Every activation x output and loss x {0, 1, 3} hidden layers.
+combinations = pytest.mark.parametrize(
+    ("hidden", "output", "loss", "n_hidden"),
+    [
+        (hidden, *pair, n_hidden)
+        for n_hidden in (0, 1, 3)
+        for pair in PAIRS
+        for hidden in (ACTIVATIONS if n_hidden else ["relu"])
+    ],
+)
 
 
 def make_data(output, layer_sizes, m=6, dtype="float64", seed=0):
@@ -14,28 +28,34 @@ def make_data(output, layer_sizes, m=6, dtype="float64", seed=0):
     rng = np.random.default_rng(seed)
     n, p = layer_sizes[0], layer_sizes[-1]
     X = rng.standard_normal((m, n)).astype(dtype)
-    if output == "softmax":
-        return X, rng.integers(0, p, m)
-    if output == "sigmoid":
-        return X, rng.integers(0, 2, (m, p)).astype(dtype)
-    return X, rng.standard_normal((m, p)).astype(dtype)
+    y = {
+        "softmax": rng.integers(0, p, m),
+        "sigmoid": rng.integers(0, 2, (m, p)).astype(dtype),
+        "exp": rng.integers(0, 5, (m, p)).astype(dtype),
+        "linear": rng.standard_normal((m, p)).astype(dtype),
+    }[output]
+    return X, y
 
 
-def make_case(hidden, output, n_hidden, p=3, dtype="float64", m=6, seed=0):
+def make_case(hidden, output, n_hidden, p=3, dtype="float64", m=6, seed=0, loss=None):
     """A random network, biases included, and data for it."""
     layer_sizes = [*[4, 5, 6, 5][: n_hidden + 1], p]
     names = [hidden] * n_hidden
-    net = bp.Network(layer_sizes, hidden=names, output=output, dtype=dtype, seed=seed)
+    net = bp.Network(layer_sizes, hidden=names, output=output, loss=loss, dtype=dtype, seed=seed)
     net.theta[:] = np.random.default_rng(seed + 1).standard_normal(net.theta.size) * 0.7
     return net, *make_data(output, layer_sizes, m, dtype, seed)
 
 
 def away_from_kinks(make, margin=1e-3):
-    """The first case (net, X, y) of make(seed) none of whose pre-activations is near a kink."""
+    """The first case (net, X, y) of make(seed) in which nothing is near a kink at 0, 1 or -1."""
     for seed in range(1000):
         net, X, y = make(seed)
-        A = [layer.A for layer in net.trace(X, y)[1:]]
-        if min(np.abs(a).min() for a in A) > margin:
+        t = net.trace(X, y)
+        numbers = [layer.A.ravel() for layer in t[1:-1]]
+        if net.output_name == "linear":
+            numbers.append((t.Y_hat - y).ravel())
+        distances = [np.abs(a - kink).min() for a in numbers for kink in (-1, 0, 1)]
+        if not distances or min(distances) > margin:
             return net, X, y
     raise AssertionError("no seed keeps away from the kinks")
 

@@ -175,6 +175,15 @@ def test_binary_targets_lie_between_zero_and_one(low):
     refuses(net, ValueError, message, lambda: net.step(X, y, lr=1))
 
 
+def test_counts_are_not_negative_but_other_targets_may_be_anything():
+    net, X, y = make_case("relu", "exp", 1)
+    message = "`y` must not be negative for poisson, got -1.0"
+    refuses(net, ValueError, message, lambda: net.step(X, y - 1 - y.min(), lr=1))
+    for loss in ("squared_error", "absolute_error", "huber"):
+        net, X, y = make_case("relu", "linear", 1, loss=loss)
+        assert net.loss(X, 100 * y) > net.loss(X, y) > 0
+
+
 def test_validation_errors_say_where_they_come_from():
     net, X, y = make_case("relu", "softmax", 1)
     refuses(

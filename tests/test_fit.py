@@ -31,6 +31,18 @@ def test_two_epochs_equal_the_reference(shuffle):
     np.testing.assert_allclose(net.theta, reference.flatten(W, b), rtol=0, atol=1e-10)
 
 
+def test_two_epochs_on_digits_equal_the_reference():
+    digits = pytest.importorskip("backprop.data").load_digits()
+    X, y = digits.X[:200].astype(np.float64) / 16, digits.y[:200]
+    net = bp.Network([64, 30, 10], dtype="float64")
+    W, b = as_lists(net)
+    settings = {"epochs": 2, "batch_size": 32, "lr": 0.1, "seed": 0}
+    losses = reference.fit(X.tolist(), y.tolist(), W, b, *names_of(net), **settings)
+    history = net.fit(X, y, **settings)
+    np.testing.assert_allclose(history["loss"], losses, rtol=1e-10)
+    np.testing.assert_allclose(net.theta, reference.flatten(W, b), rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("n_hidden", [0, 3])
 def test_a_last_batch_that_is_smaller_equals_the_reference(output, n_hidden):
@@ -216,10 +228,11 @@ def test_a_divergence_error_can_be_pickled():
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
 def test_an_interrupt_stops_between_batches_and_leaves_a_sound_network():
-    # Two million examples without their memory: one epoch is far longer than the timer.
+    # Two million batches without their memory: one epoch is far longer than the timer, and what
+    # comes before it far shorter.
     X = np.broadcast_to(np.float32(0.5), (2_000_000, 64))
     y = np.broadcast_to(np.int64(3), 2_000_000)
-    net = bp.Network([64, 100, 10])
+    net = bp.Network([64, 100, 10], check_finite=False)
     before = net.theta.copy()
 
     def interrupt(signum, frame):
@@ -229,7 +242,7 @@ def test_an_interrupt_stops_between_batches_and_leaves_a_sound_network():
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
         with pytest.raises(KeyboardInterrupt):
-            net.fit(X, y, epochs=1000)
+            net.fit(X, y, epochs=1, batch_size=1, lr=0.001, shuffle=False)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)

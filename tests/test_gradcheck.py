@@ -4,18 +4,18 @@ import math
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, DTYPES, OUTPUTS, make_case
+from cases import ACTIVATIONS, DTYPES, PAIRS, make_case
 
 import backprop as bp
 from backprop import Network, reference
 
 
 @pytest.mark.parametrize("hidden", ACTIVATIONS)
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_hidden", [0, 2])
-def test_every_network_passes(hidden, output, dtype, n_hidden):
-    net, X, y = make_case(hidden, output, n_hidden, dtype=dtype)
+def test_every_network_passes(hidden, output, loss, dtype, n_hidden):
+    net, X, y = make_case(hidden, output, n_hidden, dtype=dtype, loss=loss)
     before = net.theta.copy()
     report = bp.check_gradients(net, X, y)
     assert report.ok, str(report)
@@ -133,6 +133,26 @@ def test_entries_beside_a_kink_are_left_out_and_counted():
     assert report.ok, str(report)
     assert {a.name: a.n_kinks for a in report.arrays} == {"W_1": 2, "b_1": 1, "W_2": 0, "b_2": 0}
     assert "4 (2 at kinks)" in str(report)
+
+
+@pytest.mark.parametrize("hidden", ["relu", "leaky_relu", "elu", "selu", "hard_tanh"])
+def test_no_kink_of_an_activation_is_mistaken_for_a_mistake(hidden):
+    """Pre-activations of all the small numbers around 0 and 1: most entries cross something."""
+    net = bp.Network([1, 8, 1], hidden=hidden, output="linear", dtype="float64", init="zeros")
+    net.b[0][:] = [0, 1e-6, -1e-6, 3e-6, 1, 1 + 1e-6, 1 - 1e-6, -1 + 1e-6]
+    net.W[1][:] = 1
+    report = bp.check_gradients(net, [[1.0]], [[5.0]])
+    assert report.ok, str(report)
+    assert report.arrays[1].n_kinks >= 4
+
+
+@pytest.mark.parametrize(("loss", "residuals"), [("absolute_error", [0]), ("huber", [-1, 1])])
+def test_no_kink_of_a_loss_is_mistaken_for_a_mistake(loss, residuals):
+    net = bp.Network([1, 4], output="linear", loss=loss, dtype="float64", init="zeros")
+    net.b[0][:] = [kink + nudge for kink in (residuals * 2)[:2] for nudge in (1e-6, -2e-6)]
+    report = bp.check_gradients(net, [[1.0]], [[0.0] * 4])
+    assert report.ok, str(report)
+    assert [a.n_kinks for a in report.arrays] == [4, 4]
 
 
 def test_a_trained_network_whose_gradients_vanish_passes():

@@ -3,28 +3,23 @@
 import numpy as np
 import pytest
 from cases import (
-    ACTIVATIONS,
     DTYPES,
-    OUTPUTS,
     as_lists,
     away_from_kinks,
+    combinations,
     make_case,
     names_of,
     relative_norm,
 )
 
 import backprop as bp
-from backprop import _backprop, reference
+from backprop import reference
 
 # Against the reference, which computes in float64. A float32 number is good to 6e-8; an entry of
 # these gradients goes through some 4 layers of sums of 6, whose rounding adds up to no more than
 # a few tens of that.
 TOLERANCE = {"float32": 3e-6, "float64": 1e-12}
 
-combinations = pytest.mark.parametrize(
-    ("hidden", "output", "n_hidden"),
-    [(h, o, n) for n in (0, 1, 3) for o in OUTPUTS for h in (ACTIVATIONS if n else ["relu"])],
-)
 outputs_wide = pytest.mark.parametrize("p", [1, 3])
 
 
@@ -34,28 +29,26 @@ def stated_gradients(net, X, y):
     return np.array(reference.flatten(stated.grad_W, stated.grad_b)), stated.loss
 
 
-def test_the_combinations_exist():
-    assert set(ACTIVATIONS) <= set(_backprop.activations())
-    assert set(OUTPUTS) <= set(_backprop.outputs())
-
-
 @combinations
 @outputs_wide
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_gradients_equal_the_reference(hidden, output, n_hidden, p, dtype):
-    net, X, y = make_case(hidden, output, n_hidden, p, dtype)
+def test_gradients_equal_the_reference(hidden, output, loss, n_hidden, p, dtype):
+    net, X, y = make_case(hidden, output, n_hidden, p, dtype, loss=loss)
     g = net.gradients(X, y)
-    stated, loss = stated_gradients(net, X, y)
+    stated, value = stated_gradients(net, X, y)
     assert g.theta.dtype == dtype
     assert relative_norm(g.theta, stated) <= TOLERANCE[dtype]
-    assert g.loss == pytest.approx(loss, rel=TOLERANCE[dtype], abs=1e-15)
-    assert net.loss(X, y) == pytest.approx(loss, rel=TOLERANCE[dtype], abs=1e-15)
+    # Terms of about 1 may cancel in a loss that is a difference.
+    assert g.loss == pytest.approx(value, rel=TOLERANCE[dtype], abs=TOLERANCE[dtype])
+    assert net.loss(X, y) == pytest.approx(value, rel=TOLERANCE[dtype], abs=TOLERANCE[dtype])
 
 
 @combinations
 @outputs_wide
-def test_gradients_equal_central_differences(hidden, output, n_hidden, p):
-    net, X, y = away_from_kinks(lambda seed: make_case(hidden, output, n_hidden, p, seed=seed))
+def test_gradients_equal_central_differences(hidden, output, loss, n_hidden, p):
+    net, X, y = away_from_kinks(
+        lambda seed: make_case(hidden, output, n_hidden, p, seed=seed, loss=loss)
+    )
     grad = net.gradients(X, y).theta
     step = 1e-5
     measured = np.empty_like(grad)
@@ -72,8 +65,8 @@ def test_gradients_equal_central_differences(hidden, output, n_hidden, p):
 
 @combinations
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_step_is_forward_backward_and_an_explicit_update(hidden, output, n_hidden, dtype):
-    net, X, y = make_case(hidden, output, n_hidden, dtype=dtype, m=37)
+def test_step_is_forward_backward_and_an_explicit_update(hidden, output, loss, n_hidden, dtype):
+    net, X, y = make_case(hidden, output, n_hidden, dtype=dtype, m=37, loss=loss)
     g = net.gradients(X, y)
     expected = net.theta.astype(np.float64) - 0.3 * g.theta.astype(np.float64)
     assert net.step(X, y, lr=0.3) == g.loss
@@ -84,18 +77,19 @@ def test_step_is_forward_backward_and_an_explicit_update(hidden, output, n_hidde
 
 @combinations
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_an_epoch_of_one_batch_is_a_step(hidden, output, n_hidden, dtype):
-    net, X, y = make_case(hidden, output, n_hidden, dtype=dtype, m=37)
+def test_an_epoch_of_one_batch_is_a_step(hidden, output, loss, n_hidden, dtype):
+    net, X, y = make_case(hidden, output, n_hidden, dtype=dtype, m=37, loss=loss)
     twin = net.copy()
-    loss = net.step(X, y, lr=0.1)
+    value = net.step(X, y, lr=0.1)
     history = twin.fit(X, y, epochs=1, batch_size=37, lr=0.1, shuffle=False)
     np.testing.assert_array_equal(net.theta, twin.theta)
-    assert history["loss"] == [loss]
+    # (37 loss) / 37 may differ from the loss by a rounding.
+    assert history["loss"] == [pytest.approx(value, rel=1e-15)]
 
 
 @combinations
-def test_one_example_at_a_time_adds_up_to_the_batch(hidden, output, n_hidden):
-    net, X, y = make_case(hidden, output, n_hidden, m=7)
+def test_one_example_at_a_time_adds_up_to_the_batch(hidden, output, loss, n_hidden):
+    net, X, y = make_case(hidden, output, n_hidden, m=7, loss=loss)
     each = [net.gradients(X[i : i + 1], y[i : i + 1]).theta for i in range(7)]
     assert relative_norm(np.mean(each, axis=0), net.gradients(X, y).theta) < 1e-14
 
@@ -145,7 +139,7 @@ def test_one_output_takes_a_vector_of_targets(output):
     assert column.loss == vector.loss == net.loss(X, y[:, 0])
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "linear"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_saturated_outputs_have_exact_losses(output, dtype):
     """Logits of a thousand: the log of a rounded probability would be infinite."""

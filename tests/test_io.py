@@ -30,9 +30,13 @@ def test_a_loaded_network_is_the_saved_one(tmp_path, output, n_hidden, dtype):
 
 
 def test_every_hidden_layer_keeps_its_activation(tmp_path):
-    net = bp.Network([2, 3, 4, 5, 6, 1], hidden=ACTIVATIONS, output="linear")
+    net = bp.Network(
+        [2] * (len(ACTIVATIONS) + 2), hidden=ACTIVATIONS, output="linear", loss="huber"
+    )
     net.save(tmp_path / "net")
-    assert bp.load(tmp_path / "net").hidden_names == tuple(ACTIVATIONS)
+    loaded = bp.load(tmp_path / "net")
+    assert loaded.hidden_names == tuple(ACTIVATIONS)
+    assert loaded.loss_name == "huber"
 
 
 def test_metadata_and_tensors_of_ones_own_come_back(tmp_path):

@@ -25,6 +25,7 @@ def test_the_defaults_are_a_relu_softmax_classifier_in_float32():
         ("softmax", "cross_entropy"),
         ("linear", "squared_error"),
         ("sigmoid", "binary_cross_entropy"),
+        ("exp", "poisson"),
     ],
 )
 def test_the_loss_follows_from_the_output(output, loss):

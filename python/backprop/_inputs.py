@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 # Rows of probabilities may come from float32 or a file; rounding must not refuse them.
 _SUM_TOLERANCE = 1e-5
 _CHUNK = 1 << 18
+# Losses that are not defined for every target: bounds, and how to say them.
+_RANGES = {
+    "cross_entropy": (0.0, 1.0, "lie between 0 and 1"),
+    "binary_cross_entropy": (0.0, 1.0, "lie between 0 and 1"),
+    "poisson": (0.0, np.finfo(np.float64).max, "not be negative"),
+}
 
 
 def as_examples(X: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -33,14 +39,14 @@ def as_targets(
     """Return y as the loss takes it: int64 class labels, or targets of ``dtype``.
 
     Labels may be of any integer dtype, bool, or floats that are whole. The core checks shapes and
-    the range of labels; here targets that are probabilities are checked, unless ``check`` is False.
+    the range of labels; here the range of targets is checked, unless ``check`` is False.
 
     Raises
     ------
     TypeError
         If it is not made of real numbers.
     ValueError
-        If labels are not whole, or targets are not probabilities where the loss needs them.
+        If labels are not whole, or targets are not what the loss is defined for.
     """
     array = _as_numbers("y", y)
     if loss == "cross_entropy":
@@ -52,8 +58,8 @@ def as_targets(
         if array.ndim != 2:
             return _as_labels(array)
     targets = _as_dtype("y", array, dtype)
-    if check and loss != "squared_error":
-        _check_probabilities(targets, loss)
+    if check and loss in _RANGES and targets.size:
+        _check_range(targets, loss)
     return targets
 
 
@@ -110,14 +116,16 @@ def _as_labels(array: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(array, dtype=np.int64)
 
 
-def _check_probabilities(targets: NDArray[Any], loss: str) -> None:
-    if targets.size and not (targets.min() >= 0 and targets.max() <= 1):
+def _check_range(targets: NDArray[Any], loss: str) -> None:
+    low, high, rule = _RANGES[loss]
+    smallest, largest = targets.min(), targets.max()
+    if not (smallest >= low and largest <= high):
         if not all_finite(targets):
             raise ValueError(
                 "`y` must be finite, got NaN or infinity; clean it, or set check_finite = False"
             )
-        worst = targets.min() if targets.min() < 0 else targets.max()
-        raise ValueError(f"`y` must lie between 0 and 1 for {loss}, got {worst}")
+        worst = smallest if smallest < low else largest
+        raise ValueError(f"`y` must {rule} for {loss}, got {worst}")
     if loss == "cross_entropy":
         sums = targets.sum(axis=1, dtype=np.float64)
         off = np.flatnonzero(np.abs(sums - 1) > _SUM_TOLERANCE)

@@ -20,7 +20,8 @@ _STEP = 1e-5
 # How far apart two accounts may be: rounding of the compiled core, truncation of the differences.
 _REFERENCE_TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
 _DIFFERENCES_TOLERANCE = {"float32": 1e-4, "float64": 1e-7}
-_KINKED = ("relu",)
+# Where g', or g'' which differences of this step notice too, jumps.
+_KINKS = {"relu": (0,), "leaky_relu": (0,), "elu": (0,), "selu": (0,), "hard_tanh": (-1, 1)}
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class ArrayCheck(NamedTuple):
         That entry's position.
     n_measured, n_kinks : int
         Entries held against central differences, and entries left out because a step of theirs
-        crosses a kink of an activation, where there is no derivative to measure.
+        crosses a kink of an activation or the loss, where there is no derivative to measure.
     ok : bool
         Whether both errors are within tolerance.
     """
@@ -260,14 +261,24 @@ class _Differences:
         return (above - below) / (2 * _STEP)
 
     def _crosses_kink(self, i: int) -> bool:
-        above, below = self._on_both_sides(i, self._active)
+        above, below = self._on_both_sides(i, self._sides)
         return any((a != b).any() for a, b in zip(above, below, strict=True))
 
-    def _active(self) -> list[NDArray[Any]]:
-        """Return which units are on the upper side of their kink, layer by layer."""
-        H = self._twin._core.trace(self._X, self._y, False)["H"]
-        names = self._twin.hidden_names
-        return [H[k] > 0 for k in range(len(names)) if names[k] in _KINKED]
+    def _sides(self) -> list[NDArray[Any]]:
+        """Return on which side of each kink everything lies: pre-activations, and the loss."""
+        core = self._twin._core
+        traced = core.trace(self._X, self._y, False)
+        sides = [
+            pre_activation > kink
+            # A_L, the last, has no g.
+            for pre_activation, name in zip(traced["A"], core.hidden_names, strict=False)
+            for kink in _KINKS.get(name, ())
+        ]
+        if core.loss_name in ("absolute_error", "huber"):
+            residual = traced["Y_hat"] - self._y.reshape(traced["Y_hat"].shape)
+            kink = core.loss_parameter or 0.0
+            sides += [residual > kink, residual > -kink]
+        return sides
 
     def _on_both_sides(self, i: int, f: Callable[[], T]) -> tuple[T, T]:
         theta = self._twin.theta

@@ -34,14 +34,16 @@ class Network:
     layer_sizes : sequence of int
         n_0 (features), n_1, .., n_L (outputs). Two sizes make a linear or softmax regression.
     hidden : str or sequence of str
-        The activation g of all hidden layers, or one name for each of the L - 1:
-        "relu", "sigmoid", "tanh", "linear".
+        The activation g of all hidden layers, or one name for each of the L - 1: "relu",
+        "sigmoid", "tanh", "linear", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu",
+        "mish", "softplus", "hard_tanh".
     output : str
-        The output activation O: "softmax", "linear", "sigmoid".
+        The output activation O: "softmax", "linear", "sigmoid", "exp".
     loss : str, optional
-        The loss that matches it, chosen from ``output`` if not given: "cross_entropy" (mean over
-        examples), "squared_error" (half the mean over examples of the squared norm),
-        "binary_cross_entropy" (summed over outputs, averaged over examples).
+        The loss that matches it, the first named here if not given. Each is summed over the
+        outputs and averaged over the examples. For softmax "cross_entropy"; for linear
+        "squared_error" (half the squared norm), "absolute_error" or "huber"; for sigmoid
+        "binary_cross_entropy"; for exp "poisson".
     init : str or ("normal", sigma)
         How weights are drawn: "he", "glorot", "lecun", "zeros", "normal"; biases start at zero.
     dtype : dtype
@@ -49,8 +51,8 @@ class Network:
     seed : int, Generator or None
         Of the initial weights; None draws a new one.
     check_finite : bool
-        Whether to refuse NaN, infinity and targets that are no probabilities where the loss needs
-        them. Also an attribute, to be changed at any time.
+        Whether to refuse NaN, infinity and targets for which the loss is not defined. Also an
+        attribute, to be changed at any time.
 
     Raises
     ------
@@ -204,8 +206,8 @@ class Network:
             As for `forward`.
         y : array_like
             Class labels 0 .. p-1 (m,) or rows of probabilities (m, p) for "cross_entropy"; targets
-            (m, p) for the other losses, between 0 and 1 for "binary_cross_entropy". One output
-            takes (m,) too.
+            (m, p) for the other losses, between 0 and 1 for "binary_cross_entropy", not negative
+            for "poisson". One output takes (m,) too.
 
         Raises
         ------

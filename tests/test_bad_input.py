@@ -201,6 +201,16 @@ def test_validation_errors_say_where_they_come_from():
         )
 
 
+@pytest.mark.parametrize("position", [0, 150_000, -1])
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_one_nan_in_a_large_array_is_found_before_training(position, layout):
+    net = bp.Network([4, 5, 3])
+    X = np.zeros((200_001, 4), np.float32, order=layout)
+    X[position, 3] = np.nan
+    y = np.zeros(len(X), int)
+    refuses(net, ValueError, "`X` must be finite, got NaN", lambda: net.fit(X, y, epochs=1))
+
+
 def test_numbers_too_large_for_the_dtype_are_refused_without_a_warning():
     net, _, y = make_case("relu", "softmax", 1, dtype="float32")
     X = np.full((6, 4), 1e300)

@@ -27,8 +27,8 @@ def save(scores: list[Score], names: list[str], title: str, path: str) -> None:
                 theirs, ours = score.us(name), score.us(JUDGED)
                 if theirs and ours:
                     places.append(k - 0.4 + (i + 0.5) * width)
-                    heights.append(theirs / ours)
-            ax.bar(places, heights, width, label=CONTESTANTS[name][1])
+                    heights.append(theirs / ours - 1)
+            ax.bar(places, heights, width, bottom=1, label=CONTESTANTS[name][1])
         ax.axhline(1, color="black", linewidth=1)
         ax.set_yscale("log")
         ax.set_xticks(range(len(shown)), [score.row.name for score in shown])

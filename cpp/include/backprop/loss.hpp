@@ -250,15 +250,18 @@ struct SigmoidBinaryCrossEntropy : ElementwiseOutput<SigmoidBinaryCrossEntropy> 
   static P o(const P& a) {
     return logistic(a);
   }
-  /// -y log y_hat - (1 - y) log(1 - y_hat) = softplus(a) - a y
+  /// -y log y_hat - (1 - y) log(1 - y_hat); softplus(a) - a y would cancel where the network is
+  /// sure.
   template <class P>
   static P f(const P& a, const P& y, const P&) {
     namespace ei = Eigen::internal;
-    return ei::psub(softplus(a), ei::pmul(a, y));
+    const P not_y = ei::psub(constant<P>(1.0), y);
+    return ei::pmadd(y, softplus(ei::pnegate(a)), ei::pmul(not_y, softplus(a)));
   }
   template <class T>
   static T grad_output(T y_hat, T y, T, Index) {
-    return (y_hat - y) / (y_hat * (T(1) - y_hat));
+    // Where y is 0 or 1 one term is 0, whatever y_hat has been rounded to.
+    return (y == T(0) ? T(0) : -y / y_hat) + (y == T(1) ? T(0) : (T(1) - y) / (T(1) - y_hat));
   }
 };
 

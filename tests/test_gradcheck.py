@@ -193,3 +193,60 @@ def test_bad_arguments_are_refused():
         bp.check_gradients(net, X, y, n_entries=-3)
     with pytest.raises(ValueError, match="`y` must have one entry for each of the 6 examples"):
         bp.check_gradients(net, X, y[:2], n_examples=2)
+
+
+def wrong_derivative(name):
+    """The activation with a derivative that is not its own."""
+    right = reference.ACTIVATIONS[name]
+    return reference.Activation(right.function, lambda a, h: 0.5 + right.derivative(a, h))
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3])
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "relu"])
+def test_a_wrong_derivative_is_named_by_array_and_layer(name, layer):
+    net, X, y = make_case(name, "softmax", 3)
+    hidden = [name] * 3
+    hidden[layer - 1] = wrong_derivative(name)
+    report = bp.check_gradients(net, X, y, reference_hidden=hidden)
+    assert not report.ok
+    # The equation is wrong in one layer, and its consequences reach all below.
+    assert [a.name for a in report.arrays if not a.ok] == [
+        f"{letter}_{k}" for k in range(1, layer + 1) for letter in "Wb"
+    ]
+    wrong = report.first_wrong
+    assert (wrong.name, wrong.layer) == (f"grad_A_{layer}", layer)
+    assert wrong.equation == f"∇A_{layer} = ∇H_{layer} ⊙ {name}'(A_{layer})"
+    assert wrong.compiled == net.trace(X, y)[layer].grad_A[wrong.where]
+    assert f"first wrong: grad_A_{layer} of layer {layer}, made by" in str(report)
+    assert str(report).endswith("it is the reference that is wrong")
+
+
+def test_a_wrong_activation_is_found_in_the_forward_pass():
+    net, X, y = make_case("tanh", "linear", 2)
+    report = bp.check_gradients(net, X, y, reference_hidden=["tanh", "sigmoid"])
+    assert (report.first_wrong.name, report.first_wrong.equation) == ("H_2", "H_2 = tanh(A_2)")
+
+
+def test_a_wrong_core_is_told_from_a_wrong_reference(monkeypatch):
+    net, X, y = make_case("tanh", "softmax", 2)
+
+    def change(g):
+        g.b[1][2] = np.nan
+
+    spoil(monkeypatch, change)
+    report = bp.check_gradients(net, X, y)
+    assert (report.first_wrong.name, report.first_wrong.where) == ("grad_b_2", (2,))
+    assert str(report).endswith("central differences disagree with the core: it is wrong")
+
+
+def test_where_all_agree_nothing_is_first_wrong(monkeypatch):
+    net, X, y = make_case("tanh", "softmax", 1)
+    assert bp.check_gradients(net, X, y).first_wrong is None
+
+    def change(g):
+        g.loss *= 1.001
+
+    spoil(monkeypatch, change)
+    report = bp.check_gradients(net, X, y)
+    assert report.first_wrong is None
+    assert str(report).endswith("the gradients DISAGREE")

@@ -7,7 +7,7 @@ float64. Arrays are compared by the relative norm ||g - g'|| / (||g|| + ||g'||).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from backprop._checks import integer
 from backprop.gradients import split
 from backprop.network import Network
+
+if TYPE_CHECKING:
+    from backprop._first_wrong import WrongArray
 
 _STEP = 1e-5
 # How far apart two accounts may be: rounding of the compiled core, truncation of the differences.
@@ -43,6 +46,8 @@ class ArrayCheck(NamedTuple):
     n_measured, n_kinks : int
         Entries held against central differences, and entries left out because a step of theirs
         crosses a kink of an activation or the loss, where there is no derivative to measure.
+    differences_ok : bool
+        Whether the compiled gradient is what was measured, within tolerance.
     ok : bool
         Whether both errors are within tolerance.
     """
@@ -55,6 +60,7 @@ class ArrayCheck(NamedTuple):
     where: tuple[int, ...]
     n_measured: int
     n_kinks: int
+    differences_ok: bool
     ok: bool
 
 
@@ -67,6 +73,9 @@ class GradientReport:
         W_1, b_1, .., W_L, b_L.
     loss, reference_loss : float
         Of the compiled core and of the reference.
+    first_wrong : WrongArray or None
+        Where engine and reference part, if they do: the first array of the forward and backward
+        pass on which they disagree, with its ``name``, ``layer``, ``equation`` and ``where``.
     ok : bool
         Whether every array and the loss are right.
     """
@@ -74,6 +83,7 @@ class GradientReport:
     def __init__(
         self, arrays: list[ArrayCheck], loss: float, reference_loss: float, tolerance: float
     ) -> None:
+        self.first_wrong: WrongArray | None = None
         self.arrays = arrays
         self.loss = loss
         self.reference_loss = reference_loss
@@ -93,7 +103,15 @@ class GradientReport:
         lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
         lines.append(f"loss {self.loss:.12g}, by the reference {self.reference_loss:.12g}")
         lines.append("every gradient agrees" if self.ok else "the gradients DISAGREE")
+        if self.first_wrong is not None:
+            lines += [str(self.first_wrong), self._judgement()]
         return "\n".join(line.rstrip() for line in lines)
+
+    def _judgement(self) -> str:
+        wrong = [a for a in self.arrays if not a.ok]
+        if all(a.differences_ok for a in wrong):
+            return "central differences agree with the core: it is the reference that is wrong"
+        return "central differences disagree with the core: it is wrong"
 
     def __repr__(self) -> str:
         wrong = [a.name for a in self.arrays if not a.ok]
@@ -108,6 +126,7 @@ def check_gradients(
     n_examples: int = 32,
     n_entries: int = 500,
     seed: int = 0,
+    reference_hidden: Any = None,
 ) -> GradientReport:
     """Compare the compiled gradients with `backprop.reference` and with central differences.
 
@@ -123,11 +142,15 @@ def check_gradients(
         At most so many entries of each array are measured, drawn at random.
     seed : int
         Of that draw.
+    reference_hidden : str, Activation or list, optional
+        What the reference takes for the hidden activations instead of the network's own: an
+        `backprop.reference.Activation` with a wrong derivative shows how the check finds it.
 
     Returns
     -------
     GradientReport
-        With ``.ok``, ``.arrays`` and a table as its str.
+        With ``.ok``, ``.arrays`` and a table as its str; where engine and reference part,
+        ``.first_wrong`` has the array and the layer.
 
     Raises
     ------
@@ -142,15 +165,9 @@ def check_gradients(
     examples, targets = (array[:n_examples] for array in network._batch(X, y))
     compiled = network.gradients(examples, targets)
     W, b = ([array.tolist() for array in arrays] for arrays in (network.W, network.b))
-    stated = reference.gradients(
-        examples.tolist(),
-        targets.tolist(),
-        W,
-        b,
-        list(network.hidden_names),
-        network.output_name,
-        network.loss_name,
-    )
+    hidden = list(network.hidden_names) if reference_hidden is None else reference_hidden
+    names = hidden, network.output_name, network.loss_name
+    stated = reference.gradients(examples.tolist(), targets.tolist(), W, b, *names)
     theta = np.array(reference.flatten(stated.grad_W, stated.grad_b))
     measure = _Differences(network, examples, targets, np.random.default_rng(seed), n_entries)
     scale = max(1.0, float(np.abs(examples).max()))
@@ -160,7 +177,14 @@ def check_gradients(
         checks.append(_check(name, grad, expected, position, measure, scale))
         position += grad.size
     tolerance = _REFERENCE_TOLERANCE[network.dtype.name]
-    return GradientReport(checks, compiled.loss, stated.loss, tolerance)
+    report = GradientReport(checks, compiled.loss, stated.loss, tolerance)
+    if not report.ok:
+        from backprop._first_wrong import first_wrong
+
+        traced = network.trace(examples, targets)
+        forward = reference.forward(examples.tolist(), W, b, *names[:2])
+        report.first_wrong = first_wrong(traced, compiled, forward, stated, tolerance)
+    return report
 
 
 def _by_name(
@@ -206,6 +230,7 @@ def _check(
         n_measured=len(entries),
         n_kinks=n_kinks,
         # Written so that a NaN is wrong.
+        differences_ok=differences_error <= tolerance_measured,
         ok=reference_error <= tolerance and differences_error <= tolerance_measured,
     )
 

@@ -1,6 +1,12 @@
 """What training recorded: one value an epoch for each quantity."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class History(Mapping[str, list[float]]):
@@ -27,6 +33,15 @@ class History(Mapping[str, list[float]]):
     def append(self, name: str, value: float) -> None:
         """Record the value of one more epoch."""
         self._values.setdefault(name, []).append(value)
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw losses (left, logarithmic) and metrics (right) by epoch; needs matplotlib.
+
+        See `backprop.plots.curves`.
+        """
+        from backprop.plots import curves
+
+        return curves(self, ax=ax)
 
     def __getitem__(self, name: str) -> list[float]:
         return self._values[name]

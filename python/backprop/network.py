@@ -13,6 +13,7 @@ from backprop import _backprop, initializers
 from backprop._architecture import checked_dtype, checked_hidden, checked_pair, checked_sizes
 from backprop._checks import positive
 from backprop._inputs import as_examples, as_targets
+from backprop._views import Views
 from backprop.gradients import Arrays, Gradients
 from backprop.trace import Trace
 
@@ -24,7 +25,7 @@ _CORES: dict[str, Any] = {"float32": _backprop.Network32, "float64": _backprop.N
 _INT64 = np.dtype(np.int64)
 
 
-class Network:
+class Network(Views):
     """A fully-connected network with layers 0 (input) .. L (output).
 
     A_k = W_k H_{k-1} + b_k, H_k = g_k(A_k), Y_hat = O(A_L) (note 5.2); rows are examples.
@@ -241,7 +242,8 @@ class Network:
             is X; ``t.loss``, ``t.Y_hat``.
         """
         traced = self._core.trace(*self._batch(X, y), self.check_finite)
-        return Trace(traced, self._theta, self.layer_sizes)
+        activations = (*self.hidden_names, self.output_name)
+        return Trace(traced, self._theta, self.layer_sizes, activations, self._loss_name)
 
     def step(self, X: ArrayLike, y: ArrayLike, lr: float) -> float:
         """Take one step of gradient descent in place: theta <- theta - lr grad_theta (note 3).

@@ -58,11 +58,24 @@ class Trace(Sequence[Layer]):
         The mean loss of the batch.
     Y_hat : ndarray (m, p)
         The output, H_L.
+    activations : tuple of str
+        The names of g_1 .. g_{L-1} and of O.
+    loss_name : str
+
+    Its str and its notebook view show every array with its equation, large ones in short;
+    ``rich.print(trace)`` draws a table.
     """
 
     def __init__(
-        self, core_trace: dict[str, Any], theta: NDArray[Any], layer_sizes: Sequence[int]
+        self,
+        core_trace: dict[str, Any],
+        theta: NDArray[Any],
+        layer_sizes: Sequence[int],
+        activations: Sequence[str],
+        loss_name: str,
     ) -> None:
+        self.activations = tuple(activations)
+        self.loss_name = loss_name
         self.loss: float = core_trace["loss"]
         self.Y_hat: NDArray[Any] = core_trace["Y_hat"]
         # The parameters as they are now: training goes on in place.
@@ -89,3 +102,18 @@ class Trace(Sequence[Layer]):
     def __repr__(self) -> str:
         layers = "".join(f"\n  {layer!r}" for layer in self)
         return f"Trace(loss={self.loss:.6g}, layers:{layers})"
+
+    def __str__(self) -> str:
+        from backprop._trace_text import text
+
+        return text(self)
+
+    def __rich__(self) -> Any:
+        from backprop._trace_text import rich_table
+
+        return rich_table(self)
+
+    def _repr_html_(self) -> str:
+        from backprop._trace_html import html
+
+        return html(self)

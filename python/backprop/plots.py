@@ -194,8 +194,8 @@ def gradient_flow(network: Network, X: ArrayLike, y: ArrayLike, *, ax: Axes | No
     weights = [float(np.linalg.norm(t.grad_W.astype(np.float64))) for t in trace[1:]]
     ax.plot(layers, norms, "o-", label="‖∇A_k‖")
     ax.plot(layers, weights, "s--", label="‖∇W_k‖")
-    ax.set_yscale("log")
     if norms[-1] > 0:
+        ax.set_yscale("log")
         low, high = ax.get_ylim()
         low, high = min(low, _VANISHED / 5 * norms[-1]), max(high, _EXPLODED * 5 * norms[-1])
         for edge, end, name in (

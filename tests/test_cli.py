@@ -356,7 +356,7 @@ def test_version(run: Run) -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ("", "a command is required: one of train, predict, evaluate, check, info"),
+        ("", "a command is required: one of train, predict, evaluate, check"),
         ("tran digits", "invalid choice: 'tran'"),
         ("train", "the following arguments are required: DATA"),
         ("train digits --lr 0", "--lr: must be a finite number above 0, got '0'"),

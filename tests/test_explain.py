@@ -207,9 +207,10 @@ def test_millions_of_paths_take_no_enumeration():
 
 def test_the_strongest_weight_is_found():
     net, x, y, _ = random_case(4)
-    k, i, j = strongest_weight(net, x, y)
-    grad_W = net.gradients(x[None], np.asarray(y)[None]).W
-    assert abs(grad_W[k - 1][i, j]) == max(np.abs(g).max() for g in grad_W)
+    for layer in range(1, len(net.W) + 1):
+        k, i, j = strongest_weight(net, x, y, layer)
+        grad_W = np.abs(net.gradients(x[None], np.asarray(y)[None]).W[layer - 1])
+        assert (k, grad_W[i, j]) == (layer, grad_W.max())
 
 
 def test_a_gradient_that_is_not_the_total_is_an_error(monkeypatch):

@@ -177,13 +177,14 @@ def explain(
     )
 
 
-def strongest_weight(network: Network, x: ArrayLike, y: ArrayLike) -> tuple[int, int, int]:
-    """Return the (k, i, j) of the weight with the largest derivative for one example."""
+def strongest_weight(
+    network: Network, x: ArrayLike, y: ArrayLike, layer: int = 1
+) -> tuple[int, int, int]:
+    """Return the (k, i, j) of the weight of a layer with the largest derivative for one example."""
     X, Y = one_example(network, x, y)
-    grad_W = network.gradients(X, Y).W
-    k = int(np.argmax([np.abs(grad_W_k).max() for grad_W_k in grad_W]))
-    i, j = np.unravel_index(np.abs(grad_W[k]).argmax(), grad_W[k].shape)
-    return k + 1, int(i), int(j)
+    grad_W = np.abs(network.gradients(X, Y).W[layer - 1])
+    i, j = np.unravel_index(grad_W.argmax(), grad_W.shape)
+    return layer, int(i), int(j)
 
 
 def one_example(network: Network, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from backprop.cli._model import Model, use_threads
-from backprop.data import load
+from backprop.data import Dataset, load
 
 
 def predict(args: Namespace) -> int:
@@ -48,6 +48,15 @@ def evaluate(args: Namespace) -> int:
     """Print how well the model predicts the targets of a data set."""
     use_threads(args.threads)
     model = Model.load(args.model)
+    dataset = labelled(args, model)
+    model.report(dataset).show(f"{dataset.name} ({len(dataset.X)} examples)")
+    if model.options.get("data") == args.data:
+        print("note: most of these examples are those the model was trained on")
+    return 0
+
+
+def labelled(args: Namespace, model: Model) -> Dataset:
+    """Load examples with targets, the columns those the model was trained on."""
     target, features = args.target, None
     if not args.no_header:
         target = target or model.target_name
@@ -60,7 +69,4 @@ def evaluate(args: Namespace) -> int:
     )
     if dataset.y is None:
         raise ValueError(f"{dataset.name} has no target to compare with")
-    model.report(dataset).show(f"{dataset.name} ({len(dataset.X)} examples)")
-    if model.options.get("data") == args.data:
-        print("note: most of these examples are those the model was trained on")
-    return 0
+    return dataset

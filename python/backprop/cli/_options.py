@@ -51,6 +51,20 @@ def widths(text: str) -> list[int]:
     return [] if text == "none" else [positive_int(part) for part in text.split(",")]
 
 
+def row_number(text: str) -> int:
+    """Parse a whole number of at least 0."""
+    return _number(text, int, lambda n: n >= 0, "a whole number of at least 0")
+
+
+def weight(text: str) -> tuple[int, int, int]:
+    """Parse the k,i,j of a weight."""
+    try:
+        k, i, j = map(int, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be K,I,J such as 1,0,0, got {text!r}") from None
+    return k, i, j
+
+
 def activations(text: str) -> str | list[str]:
     """Parse the name of an activation for all hidden layers, or a comma-separated name for each."""
     from backprop import _backprop
@@ -110,6 +124,9 @@ _DATA = Option(
 )
 _MODEL = Option("model", "a model file that `backprop train` saved", metavar="MODEL")
 _TARGET = Option("--target", "name of the target column (default: the last)", metavar="NAME")
+_TARGET_TRAINED_ON = Option(
+    "--target", "name of the target column (default: the one trained on)", metavar="NAME"
+)
 _NO_HEADER = Option("--no-header", "the CSV's first line is data; columns are 1, 2, ...", False)
 _THREADS = Option(
     "--threads", "threads to compute with (default: the library's)", type=positive_int, metavar="N"
@@ -213,11 +230,7 @@ COMMANDS: dict[str, Command] = {
             "data": (
                 _MODEL,
                 _DATA,
-                Option(
-                    "--target",
-                    "name of the target column (default: the one trained on)",
-                    metavar="NAME",
-                ),
+                _TARGET_TRAINED_ON,
                 _NO_HEADER,
                 _THREADS,
             )
@@ -238,6 +251,54 @@ COMMANDS: dict[str, Command] = {
                 Option("--examples", "random examples to check with", 8, positive_int, metavar="N"),
                 _SEED,
             )
+        },
+    ),
+    "explain": Command(
+        "_see",
+        "explain",
+        "explain one derivative: a product of factors, or a sum over paths",
+        {
+            "network": (
+                Option(
+                    "model",
+                    "a model (default: a thin network of four layers, the note's figure 2)",
+                    metavar="MODEL",
+                    nargs="?",
+                ),
+                Option("data", "examples with targets, as for evaluate", metavar="DATA", nargs="*"),
+                _TARGET_TRAINED_ON,
+                _NO_HEADER,
+                _SEED,
+            ),
+            "what to explain": (
+                Option("--row", "which example, counted from 0", 0, row_number, metavar="N"),
+                Option(
+                    "--weight",
+                    "layer K from 1, unit I and input J from 0 (default: the largest derivative of "
+                    "layer 1)",
+                    type=weight,
+                    metavar="K,I,J",
+                ),
+                Option("--paths", "paths to list, the strongest", 10, positive_int, metavar="N"),
+                Option("--trace", "show every array of the example before it", False),
+            ),
+        },
+    ),
+    "diagnose": Command(
+        "_see",
+        "diagnose",
+        "look for what keeps a model from learning, and who answers for its loss",
+        {
+            "data": (_MODEL, _DATA, _TARGET_TRAINED_ON, _NO_HEADER),
+            "training": (
+                Option(
+                    "--lr",
+                    "learning rate to judge (default: the one trained with)",
+                    type=positive_float,
+                    metavar="RATE",
+                ),
+                _THREADS,
+            ),
         },
     ),
     "info": Command("_inspect", "info", "show versions, instruction set and threads", {}),

@@ -64,10 +64,8 @@ def test_explain_takes_an_example_as_the_model_sees_it(run: Run, files: tuple[st
     x, y = model.inputs(dataset)[7], model.targets(dataset)[7]
     code, out, err = run("explain", *files, "--row", 7, "--weight", "1,2,1", "--paths", 3)
     assert (code, err) == (0, "")
-    assert (
-        out
-        == f"{model.net!r}, row 7 of {dataset.name}\n\n{model.net.explain(x, y, (1, 2, 1), n_paths=3)}\n"
-    )
+    explanation = model.net.explain(x, y, (1, 2, 1), n_paths=3)
+    assert out == f"{model.net!r}, row 7 of {dataset.name}\n\n{explanation}\n"
     chosen = run("explain", *files)[1]
     k, i, j = strongest_weight(model.net, model.inputs(dataset)[0], model.targets(dataset)[0])
     assert f"  W_{k}[{i}, {j}] = " in chosen
@@ -101,7 +99,7 @@ def test_wrong_usage_is_one_line(run: Run, files: tuple[str, str]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--row", 80), "--row must be less than the 80 examples of data.csv, got 80"),
+        (("--row", 80), "--row must be less than the 80 examples of "),
         (("--weight", "4,0,0"), "`weight[0]` must be at most 3, got 4"),
         (("--weight", "1,9,0"), "`weight` must be an entry of W_1 (6, 3), counted from 0"),
     ],

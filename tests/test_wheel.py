@@ -20,6 +20,9 @@ SHIPPED = re.compile(
     r"|backprop/datasets/(digits\.npz|LICENSE-digits\.txt)"
     r"|backprop/_cpu(\.[\w-]+)?\.(so|pyd)"
     r"|backprop/_levels/\w+/_backprop(\.[\w-]+)?\.(so|pyd)"
+    # The header-only core is a feature of the wheel: docs/cpp.md says why.
+    r"|backprop/include/backprop/\w+\.hpp"
+    r"|backprop/share/cmake/backprop/backprop(Config(Version)?|Targets)\.cmake"
     r"|backprop-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/[\w./-]+)"
 )
 

@@ -57,7 +57,6 @@ struct BoundNetwork : Network<T> {
     auto ws =
         workspaces.take([&](const Workspace<T>& w) { return w.keep == keep && w.capacity >= m; },
                         [&] { return std::make_unique<Workspace<T>>(*this, m, keep); });
-    ws->reserve_scratch(ThreadPool::instance().n_threads());
     struct PutBack {
       BoundNetwork& net;
       std::unique_ptr<Workspace<T>>& ws;
@@ -105,8 +104,21 @@ template <class T, class Rule>
 double full_step(BoundNetwork<T>& net, const Examples<T>& X, const Targets<T>& y, Workspace<T>& ws,
                  const Rule& rule) {
   const FlushDenormals flush;
-  return step(net, ws, row_blocks(net.layout()), X, y, Batch{nullptr, 0, X.count},
-              ThreadPool::instance().n_threads(), rule);
+  // Read once: another Python thread may change it at any time.
+  const int threads = ThreadPool::instance().n_threads();
+  ws.reserve_scratch(threads);
+  return step(net, ws, row_blocks(net.layout()), X, y, Batch{nullptr, 0, X.count}, threads, rule);
+}
+
+/// The loss, and grad_theta into `gradient`: NaN where the loss is not finite and step() therefore
+/// hands no gradient over.
+template <class T>
+double full_gradient(BoundNetwork<T>& net, const Examples<T>& X, const Targets<T>& y,
+                     Workspace<T>& ws, T* gradient) {
+  const double loss = full_step(net, X, y, ws, StoreGradient<T>{gradient});
+  if (!std::isfinite(loss))
+    std::fill_n(gradient, net.layout().n_parameters(), std::numeric_limits<T>::quiet_NaN());
+  return loss;
 }
 
 template <class T>
@@ -116,12 +128,12 @@ py::tuple gradients(BoundNetwork<T>& net, py::handle X_object, py::handle y_obje
   const Targets<T> y =
       weighted(map_targets<T>(y_object, net, X.count, check_finite), weight_object, X.count);
   py::array_t<T> gradient(net.layout().n_parameters());
-  const StoreGradient<T> rule{gradient.mutable_data()};
+  T* const out = gradient.mutable_data();
   double value = 0;
   {
     const py::gil_scoped_release release;  // pure computation on mapped memory
     value = net.with_workspace(X.count, Keep::gradient,
-                               [&](Workspace<T>& ws) { return full_step(net, X, y, ws, rule); });
+                               [&](Workspace<T>& ws) { return full_gradient(net, X, y, ws, out); });
   }
   return py::make_tuple(value, gradient);
 }
@@ -153,13 +165,12 @@ py::dict trace(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, b
       weighted(map_targets<T>(y_object, net, X.count, check_finite), weight_object, X.count);
   const Index L = net.layout().n_layers(), m = X.count;
   py::array_t<T> gradient(net.layout().n_parameters());
-  const StoreGradient<T> rule{gradient.mutable_data()};
+  T* const out = gradient.mutable_data();
   Workspace<T> ws(net, m, Keep::trace);
   double value = 0;
   {
     const py::gil_scoped_release release;  // pure computation on mapped memory
-    ws.reserve_scratch(ThreadPool::instance().n_threads());
-    value = full_step(net, X, y, ws, rule);
+    value = full_gradient(net, X, y, ws, out);
     finish_trace(net, ws, y, m);
   }
   py::list A, H, grad_A, grad_H;
@@ -208,6 +219,7 @@ struct BoundTrainer : Trainer<T> {
       : Trainer<T>(net_, batch_size_), net(net_), batch_size(batch_size_) {}
   BoundNetwork<T>& net;
   Index batch_size;
+  std::mutex in_use;  ///< its buffers serve one epoch at a time
 };
 
 inline const std::int64_t* map_order(py::handle object, Index m) {
@@ -235,6 +247,7 @@ py::tuple epoch(BoundTrainer<T>& trainer, py::handle X_object, py::handle y_obje
   {
     // An epoch may take minutes; the GIL comes back only to look for Ctrl-C.
     const py::gil_scoped_release release;
+    const std::lock_guard<std::mutex> lock(trainer.in_use);
     result = trainer.epoch(X, y, order, static_cast<T>(lr), std::ref(interrupted));
   }
   if (result.interrupted) throw py::error_already_set();
@@ -356,8 +369,10 @@ PYBIND11_MODULE(_backprop, m) {
   m.def(
       "set_num_threads",
       [](int n_threads) {
-        if (n_threads < 1)
-          throw py::value_error("`n_threads` must be at least 1, got " + std::to_string(n_threads));
+        // Each thread has its scratch: a slip of the keyboard must not take the machine's memory.
+        if (n_threads < 1 || n_threads > 1024)
+          throw py::value_error("`n_threads` must be from 1 to 1024, got " +
+                                std::to_string(n_threads));
         ThreadPool::instance().set_n_threads(n_threads);
       },
       py::arg("n_threads"));

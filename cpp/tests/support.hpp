@@ -56,16 +56,17 @@ backprop::Examples<T> rows_of(const std::vector<T>& data, Index n) {
   return {data.data(), static_cast<Index>(data.size()) / n, n, n, 1};
 }
 
-/// Distance from the exact value in units of the last place of T at that value; a difference below
-/// the smallest normal number counts as none, since the engine flushes such numbers to 0.
+/// Distance from the exact value in units of the last place of T at that value. A difference up to
+/// `negligible` counts as none.
 template <class T>
-double ulps(T value, Real exact) {
+double ulps(T value, Real exact, Real negligible) {
   using Limits = std::numeric_limits<T>;
   if (std::isnan(exact)) return std::isnan(value) ? 0 : Limits::infinity();
-  if (std::isinf(exact)) return static_cast<Real>(value) == exact ? 0 : Limits::infinity();
+  if (std::abs(exact) > static_cast<Real>(Limits::max()))
+    return std::abs(value) == Limits::infinity() ? 0 : Limits::infinity();
   if (!std::isfinite(value)) return Limits::infinity();
   const Real distance = std::abs(static_cast<Real>(value) - exact);
-  if (distance <= static_cast<Real>(Limits::min())) return 0;
+  if (distance <= negligible) return 0;
   int exponent = 0;
   std::frexp(exact, &exponent);
   return static_cast<double>(distance / std::ldexp(Real(1), exponent - Limits::digits));

@@ -17,30 +17,20 @@ template <class T>
 std::vector<Shape> shapes() {
   const Index lane = lanes<T>;
   std::vector<Shape> out;
-  std::vector<std::string> names;
-  for (const auto& activation : activations<T>) names.push_back(activation.name);
-  for (const std::string output : {"softmax", "linear", "sigmoid"})
+  for (const auto& pair : losses<T>)
     for (const bool labels : {false, true}) {
-      if (labels && output != "softmax") continue;
-      for (const Index m : {Index{1}, lane - 1, lane + 1, 3 * lane, 4 * lane + 3}) {
-        if (m == 0) continue;
-        out.push_back({{4, 3}, {}, output, m, labels});
-        for (const std::string& g : names) out.push_back({{5, 7, 2}, {g}, output, m, labels});
-      }
-      out.push_back({{1, 1}, {}, output, 5, labels});
-      out.push_back(
-          {{3, 2 * lane + 1, 13, lane, 1}, {"tanh", "relu", "sigmoid"}, output, 20, labels});
-      out.push_back({{300, 130, 270, 10}, {"relu", "tanh"}, output, 5 * lane + 2, labels});
+      if (labels && !pair.takes_labels) continue;
+      const auto add = [&](std::vector<Index> sizes, std::vector<std::string> hidden, Index m) {
+        out.push_back({std::move(sizes), std::move(hidden), pair.output, pair.name, m, labels,
+                       out.size() % 3 == 0});
+      };
+      for (const Index m : {Index{1}, lane + 1, 4 * lane + 3}) add({4, 3}, {}, m);
+      for (const auto& g : activations<T>) add({5, 7, 2}, {g.name}, 2 * lane + 3);
+      add({1, 1}, {}, 5);
+      add({3, 2 * lane + 1, 13, lane, 1}, {"tanh", "relu", "silu"}, 20);
+      if (labels) add({300, 130, 270, 10}, {"relu", "tanh"}, 5 * lane + 2);
     }
   return out;
-}
-
-template <class T>
-std::string described(const Shape& shape) {
-  std::string out = shape.output + (shape.labels ? " labels, " : " targets, ");
-  for (const Index size : shape.layer_sizes) out += std::to_string(size) + "-";
-  for (const auto& g : shape.hidden) out += g + "-";
-  return out + "m=" + std::to_string(shape.m);
 }
 
 }  // namespace
@@ -48,14 +38,14 @@ std::string described(const Shape& shape) {
 TEST_CASE_TEMPLATE("loss and gradients are the note's, to rounding", T, float, double) {
   test::Random random(31);
   for (const Shape& shape : shapes<T>()) {
-    CAPTURE(described<T>(shape));
+    CAPTURE(shape.described());
     const auto problem = test::problem_away_from_kinks<T>(shape, random);
     const auto reference = problem->reference();
     std::vector<T> gradient(reference.grad_theta.size(), T(99));
     Workspace<T> ws(problem->net, problem->m, Keep::gradient);
     const double loss = problem->step(ws, 2, StoreGradient<T>{gradient.data()});
     CHECK(std::abs(loss - static_cast<double>(reference.loss)) <=
-          tolerance<T> * (1 + static_cast<double>(reference.loss)));
+          tolerance<T> * (1 + std::abs(static_cast<double>(reference.loss))));
     CHECK(test::relative_difference(gradient.data(), reference.grad_theta) <= tolerance<T>);
   }
 }
@@ -64,7 +54,7 @@ TEST_CASE_TEMPLATE("a workspace gives the same bytes for a small batch after a l
                    double) {
   test::Random random(32);
   for (Shape shape : shapes<T>()) {
-    CAPTURE(described<T>(shape));
+    CAPTURE(shape.described());
     Shape larger = shape;
     larger.m = shape.m + 7 * lanes<T> + 1;
     Problem<T> large(larger, random), small(shape, random);
@@ -81,7 +71,7 @@ TEST_CASE_TEMPLATE("a workspace gives the same bytes for a small batch after a l
 TEST_CASE_TEMPLATE("the trace holds every A, H, grad_A and grad_H of the note", T, float, double) {
   test::Random random(33);
   for (const Shape& shape : shapes<T>()) {
-    CAPTURE(described<T>(shape));
+    CAPTURE(shape.described());
     const auto problem = test::problem_away_from_kinks<T>(shape, random);
     const auto reference = problem->reference();
     const Layout& layout = problem->net.layout();
@@ -105,20 +95,8 @@ TEST_CASE_TEMPLATE("the trace holds every A, H, grad_A and grad_H of the note", 
       check(ws.A[i - 1], reference.A[i]);
       check(ws.h(k), reference.H[i]);
       check(ws.grad_a(k), reference.grad_A[i]);
-      if (k < L) check(ws.grad_H[i - 1], reference.grad_H[i]);
+      check(ws.grad_H[i - 1], reference.grad_H[i]);
     }
-    // The gradient by Y_hat itself, of the loss written as a function of Y_hat (4.3.1).
-    test::Matrix<Real> by_Y_hat(layout.n_outputs(), m);
-    for (Index j = 0; j < m; ++j)
-      for (Index i = 0; i < layout.n_outputs(); ++i) {
-        const Real y = problem->Y[static_cast<std::size_t>(j * layout.n_outputs() + i)];
-        const Real y_hat = reference.H.back()(i, j);
-        const Real one = shape.output == "softmax"  ? -y / y_hat
-                         : shape.output == "linear" ? y_hat - y
-                                                    : -y / y_hat + (1 - y) / (1 - y_hat);
-        by_Y_hat(i, j) = one / static_cast<Real>(m);
-      }
-    check(ws.grad_H.back(), by_Y_hat);
   }
 }
 
@@ -126,7 +104,7 @@ TEST_CASE_TEMPLATE("predictions for many, for one, and the loss of a data set ag
                    T, float, double) {
   test::Random random(34);
   for (Shape shape : shapes<T>()) {
-    CAPTURE(described<T>(shape));
+    CAPTURE(shape.described());
     for (const Index m : {shape.m, examples_at_once + 5}) {
       if (m > shape.m && shape.layer_sizes.size() != 3) continue;
       shape.m = m;
@@ -148,7 +126,7 @@ TEST_CASE_TEMPLATE("predictions for many, for one, and the loss of a data set ag
       Workspace<T> loss(problem.net, std::min(m, examples_at_once), Keep::loss);
       const double got = mean_loss(problem.net, loss, problem.examples(), problem.targets(), 2);
       CHECK(std::abs(got - static_cast<double>(reference.loss)) <=
-            tolerance<T> * (1 + static_cast<double>(reference.loss)));
+            tolerance<T> * (1 + std::abs(static_cast<double>(reference.loss))));
     }
   }
 }
@@ -157,7 +135,7 @@ TEST_CASE_TEMPLATE("strided data gives the bytes of the same data copied togethe
                    double) {
   test::Random random(35);
   const Index n = 19, p = 3, m = 2 * lanes<T> + 3;
-  Problem<T> problem({{n, 8, p}, {"tanh"}, "linear", m}, random);
+  Problem<T> problem({{n, 8, p}, {"tanh"}, "linear", "squared_error", m}, random);
   // Every second example and feature of something larger, backwards, and in columns.
   std::vector<T> wide(static_cast<std::size_t>(4 * m * n), std::numeric_limits<T>::quiet_NaN());
   std::vector<T> columns(static_cast<std::size_t>(m * n));

@@ -7,6 +7,7 @@
 #include "support.hpp"
 
 #if defined(__unix__)
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #endif
@@ -170,6 +171,21 @@ TEST_CASE("a forked child computes with threads of its own, and so does its pare
   pool.set_n_threads(saved);
   CHECK(two_tasks_meet());
 }
+
+// The address sanitizer needs address space itself.
+#ifndef __SANITIZE_ADDRESS__
+TEST_CASE("work is done by the threads there are when the system grants no more") {
+  CHECK(in_child([] {
+    std::vector<int> done(100);
+    const rlimit no_more_stacks{1 << 20, 1 << 20};
+    if (setrlimit(RLIMIT_AS, &no_more_stacks) != 0) return false;
+    for (int job = 0; job < 2; ++job)
+      ThreadPool::instance().run(100, 8,
+                                 [&](Index task, int) { ++done[static_cast<std::size_t>(task)]; });
+    return done == std::vector<int>(100, 2);
+  }));
+}
+#endif
 
 TEST_CASE("a child forked while another thread computes is not caught in that computation") {
   std::atomic<bool> stop{false};

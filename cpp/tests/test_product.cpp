@@ -29,43 +29,42 @@ Real rounding(Index n, Real terms) {
   return static_cast<Real>(n + 2) * std::numeric_limits<T>::epsilon() * terms;
 }
 
-/// C = bias + B X on a range of slices, with B = W (rows x n) or, transposed, B = W^T of a W (n x
-/// rows); checks values, the tiles handed to `finish`, and that nothing else was written.
-template <class T>
-void check_multiply(Index rows, Index n, Index m, bool transposed, bool with_bias, Slices slices,
+/// C = bias + W X or, transposed, bias + W^T X on a range of slices, n being the length of the
+/// sums; checks values, the tiles handed to `finish`, and that nothing else was written.
+template <bool Transposed, class T>
+void check_multiply(Index rows, Index n, Index m, bool with_bias, Slices slices,
                     test::Random& random) {
   CAPTURE(rows);
   CAPTURE(n);
   CAPTURE(m);
-  CAPTURE(transposed);
+  CAPTURE(Transposed);
   CAPTURE(slices.begin);
-  // As in theta, whole packets may be read past the end.
-  auto W = random.numbers<T>(rows * n + 4 * lanes<T>);
-  const Broadcast<T> B =
-      transposed ? Broadcast<T>{W.data(), 1, rows} : Broadcast<T>{W.data(), n, 1};
+  const auto W = random.numbers<T>(rows * n + overread<T>);
+  const Index stride = Transposed ? rows : n;
   const auto bias = random.numbers<T>(rows);
   Panels<T> X = random_panels<T>(n, m, random);
   Panels<T> C(rows, m);
   const Index stored = ceil_div(m, panel_width<T>) * C.stride();
   std::fill(C.slice(0), C.slice(0) + stored, T(99));
-  Buffer<T> scratch(pack_size<T>);
+  Buffer<T> scratch(scratch_size<T>);
 
   std::vector<int> finished(static_cast<std::size_t>(rows * slices.end));
   Index unfinished_values = 0;
-  multiply<T>(B, rows, n, X, with_bias ? bias.data() : nullptr, C, slices, scratch.data(),
-              [&](Index slice, Index packets, Index row, Index tile_rows) {
-                for (Index s = slice; s < slice + packets; ++s)
-                  for (Index r = row; r < row + tile_rows; ++r)
-                    ++finished[static_cast<std::size_t>(s * rows + r)];
-                unfinished_values += C.slice(slice)[row * panel_width<T>] == T(99);
-              });
+  multiply<Transposed>(W.data(), stride, rows, n, X, with_bias ? bias.data() : nullptr, C, slices,
+                       scratch.data(), [&](Index slice, Index packets, Index row, Index tile_rows) {
+                         for (Index s = slice; s < slice + packets; ++s)
+                           for (Index r = row; r < row + tile_rows; ++r)
+                             ++finished[static_cast<std::size_t>(s * rows + r)];
+                         unfinished_values += C.slice(slice)[row * panel_width<T>] == T(99);
+                       });
 
   Index wrong = 0, written = 0, not_once = 0;
   for (Index i = 0; i < rows; ++i)
     for (Index j = slices.begin * lanes<T>; j < std::min(m, slices.end * lanes<T>); ++j) {
       Real sum = with_bias ? bias[static_cast<std::size_t>(i)] : T(0), terms = std::abs(sum);
       for (Index k = 0; k < n; ++k) {
-        const Real term = Real(B.data[i * B.row_stride + k * B.k_stride]) * Real(test::at(X, k, j));
+        const Index at = Transposed ? k * stride + i : i * stride + k;
+        const Real term = Real(W[static_cast<std::size_t>(at)]) * Real(test::at(X, k, j));
         sum += term;
         terms += std::abs(term);
       }
@@ -92,6 +91,8 @@ struct Record {
   T* numbers;
   int* counts;
 
+  void prefetch(Index) const {}
+
   void apply(Index at, T number) const {
     numbers[at] = number;
     ++counts[at];
@@ -105,59 +106,73 @@ struct Record {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("multiply equals plain loops, W and W^T, for every edge of tile and panel", T,
-                   float, double) {
+TEST_CASE_TEMPLATE("W X and W^T X equal plain loops for every edge of tile and panel", T, float,
+                   double) {
   test::Random random(21);
   for (const Index rows : {1, 2, 5, 6, 7, 11, 12, 13, 25, 40})
     for (const Index n : {1, 2, 3, 15, 16, 17, 64})
       for (const Index m : {Index{1}, lanes<T>, lanes<T> + 1, panel_width<T>, panel_width<T> + 1,
-                            2 * panel_width<T> + lanes<T> - 1})
-        for (const bool transposed : {false, true})
-          check_multiply<T>(rows, n, m, transposed, !transposed, {0, ceil_div(m, lanes<T>)},
-                            random);
+                            2 * panel_width<T> + lanes<T> - 1}) {
+        check_multiply<false, T>(rows, n, m, true, {0, ceil_div(m, lanes<T>)}, random);
+        check_multiply<true, T>(rows, n, m, false, {0, ceil_div(m, lanes<T>)}, random);
+      }
 }
 
-TEST_CASE_TEMPLATE("multiply equals plain loops past the longest block and with packed tiles", T,
-                   float, double) {
+TEST_CASE_TEMPLATE("W X and W^T X equal plain loops past the longest block and packed", T, float,
+                   double) {
   test::Random random(22);
   const Index many = 5 * lanes<T> + 1, few = lanes<T> + 1;
   for (const Index n :
        {max_block - 1, max_block, max_block + 1, 2 * max_block + 1, 3 * max_block + 77})
     for (const Index rows : {1, 13, 130})
-      for (const Index m : {few, many})
-        for (const bool transposed : {false, true})
-          check_multiply<T>(rows, n, m, transposed, transposed, {0, ceil_div(m, lanes<T>)}, random);
-  // The columns of W^T are far apart while its sums are short.
-  for (const Index rows : {129, 200, 257})
-    check_multiply<T>(rows, 3, many, true, false, {0, ceil_div(many, lanes<T>)}, random);
+      for (const Index m : {few, many}) {
+        check_multiply<false, T>(rows, n, m, false, {0, ceil_div(m, lanes<T>)}, random);
+        check_multiply<true, T>(rows, n, m, true, {0, ceil_div(m, lanes<T>)}, random);
+      }
+  // Larger than any cache that would make packing pointless, and tall and thin.
+  for (const auto& [rows, n] : {std::pair<Index, Index>{1030, 600}, {2501, 3}, {3, 2501}}) {
+    check_multiply<false, T>(rows, n, many, true, {0, ceil_div(many, lanes<T>)}, random);
+    check_multiply<true, T>(rows, n, many, true, {0, ceil_div(many, lanes<T>)}, random);
+  }
 }
 
-TEST_CASE_TEMPLATE("multiply on a part of the slices leaves the rest alone", T, float, double) {
+TEST_CASE_TEMPLATE("a product on a part of the slices leaves the rest alone", T, float, double) {
   test::Random random(23);
   const Index m = 9 * lanes<T>;
   for (Index begin = 0; begin < 9; ++begin)
-    for (Index end = begin + 1; end <= 9; end += 2)
-      for (const bool transposed : {false, true})
-        check_multiply<T>(17, max_block + 3, m, transposed, true, {begin, end}, random);
+    for (Index end = begin + 1; end <= 9; end += 2) {
+      check_multiply<false, T>(17, max_block + 3, m, true, {begin, end}, random);
+      check_multiply<true, T>(17, max_block + 3, m, true, {begin, end}, random);
+    }
 }
 
-TEST_CASE_TEMPLATE("the elements do not depend on the slices computed together", T, float, double) {
-  test::Random random(24);
-  const Index rows = 150, n = 2 * max_block + 5, slices = 8, m = slices * lanes<T>;
-  const auto W = random.numbers<T>(rows * n + 4 * lanes<T>);
+namespace {
+
+template <bool Transposed, class T>
+void check_parts(test::Random& random) {
+  const Index rows = 1030, n = 2 * max_block + 85, slices = 8, m = slices * lanes<T>;
+  const auto W = random.numbers<T>(rows * n + overread<T>);
   Panels<T> X = random_panels<T>(n, m, random), together(rows, m), apart(rows, m);
-  Buffer<T> scratch(pack_size<T>);
-  const auto nothing = [](Index, Index, Index, Index) {};
-  for (const bool transposed : {false, true}) {
-    const Broadcast<T> B =
-        transposed ? Broadcast<T>{W.data(), 1, rows} : Broadcast<T>{W.data(), n, 1};
-    multiply<T>(B, rows, n, X, nullptr, together, {0, slices}, scratch.data(), nothing);
-    for (const Slices part : {Slices{0, 1}, Slices{1, 2}, Slices{2, 3}, Slices{3, 8}})
-      multiply<T>(B, rows, n, X, nullptr, apart, part, scratch.data(), nothing);
-    CHECK(std::memcmp(
-              together.slice(0), apart.slice(0),
-              static_cast<std::size_t>(m / panel_width<T> * together.stride()) * sizeof(T)) == 0);
-  }
+  Buffer<T> scratch(scratch_size<T>);
+  const auto compute = [&](Panels<T>& C, Slices part) {
+    multiply<Transposed>(W.data(), Transposed ? rows : n, rows, n, X,
+                         static_cast<const T*>(nullptr), C, part, scratch.data(),
+                         [](Index, Index, Index, Index) {});
+  };
+  compute(together, {0, slices});
+  for (const Slices part : {Slices{0, 1}, Slices{1, 2}, Slices{2, 3}, Slices{3, 8}})
+    compute(apart, part);
+  const auto size = static_cast<std::size_t>(m / panel_width<T> * together.stride()) * sizeof(T);
+  CHECK(std::memcmp(together.slice(0), apart.slice(0), size) == 0);
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("no byte of a product depends on the slices computed together", T, float,
+                   double) {
+  test::Random random(24);
+  check_parts<false, T>(random);
+  check_parts<true, T>(random);
 }
 
 TEST_CASE_TEMPLATE("multiply_gradient and sum_gradient equal plain loops and fill just their rows",

@@ -8,20 +8,29 @@ using test::Shape;
 
 namespace {
 
-const std::vector<Shape> shapes = {
-    {{4, 16, 3}, {"relu"}, "softmax", 150, true},
-    {{64, 100, 10}, {"relu"}, "softmax", 200, true},
-    {{5, 1}, {}, "linear", 40},
-    {{9, 33, 31, 8, 2}, {"tanh", "sigmoid", "linear"}, "sigmoid", 77},
-    {{300, 270, 40, 10}, {"relu", "tanh"}, "softmax", 130, true},
+const std::vector<Shape> trained_shapes = {
+    {{4, 16, 3}, {"relu"}, "softmax", "cross_entropy", 150, true},
+    {{64, 100, 10}, {"relu"}, "softmax", "cross_entropy", 200, true},
+    {{5, 1}, {}, "linear", "squared_error", 40},
+    {{9, 33, 31, 8, 2},
+     {"tanh", "sigmoid", "linear"},
+     "sigmoid",
+     "binary_cross_entropy",
+     77,
+     false,
+     true},
+    {{300, 270, 40, 10}, {"relu", "tanh"}, "softmax", "cross_entropy", 130, true},
 };
 
 const auto never = [] { return false; };
 
-/// Epochs of plain descent; returns theta and the losses.
+/// theta and the losses of a few epochs of plain descent.
 template <class T>
-std::pair<std::vector<T>, std::vector<double>> train(const Shape& shape, Index batch_size,
-                                                     int threads, int epochs) {
+using Trained = std::pair<std::vector<T>, std::vector<double>>;
+
+/// As users train: the trainer itself chooses which steps to take on how many of the threads.
+template <class T>
+Trained<T> train(const Shape& shape, Index batch_size, int threads, int epochs) {
   test::Random random(41);
   Problem<T> problem(shape, random);
   ThreadPool::instance().set_n_threads(threads);
@@ -36,6 +45,24 @@ std::pair<std::vector<T>, std::vector<double>> train(const Shape& shape, Index b
     CHECK_FALSE(result.interrupted);
     losses.push_back(result.loss);
   }
+  return {problem.theta(), losses};
+}
+
+/// The same step by step, every step on all of the threads, however small it is.
+template <class T>
+Trained<T> train_on_all_threads(const Shape& shape, Index batch_size, int threads, int epochs) {
+  const FlushDenormals flush;
+  test::Random random(41);
+  Problem<T> problem(shape, random);
+  Workspace<T> ws(problem.net, batch_size, Keep::gradient);
+  ws.reserve_scratch(threads);
+  const auto blocks = row_blocks(problem.net.layout());
+  std::vector<double> losses;
+  for (int epoch = 0; epoch < epochs; ++epoch)
+    for (Index begin = 0; begin < problem.m; begin += batch_size)
+      losses.push_back(step(problem.net, ws, blocks, problem.examples(), problem.targets(),
+                            Batch{nullptr, begin, std::min(batch_size, problem.m - begin)}, threads,
+                            GradientDescent<T>{problem.net.theta(), T(0.05)}));
   return {problem.theta(), losses};
 }
 
@@ -56,22 +83,24 @@ bool denormals_live() {
 
 TEST_CASE_TEMPLATE("1, 2, 3 and 4 threads train to the same bytes", T, float, double) {
   const RestoreThreads restore;
-  for (const Shape& shape : shapes)
+  for (const Shape& shape : trained_shapes)
     for (const Index batch_size : {Index{1}, lanes<T> + 1, Index{32}, shape.m, shape.m + 50}) {
-      CAPTURE(shape.layer_sizes.size());
+      CAPTURE(shape.described());
       CAPTURE(batch_size);
       const int epochs = shape.layer_sizes.front() > 100 ? 1 : 3;
-      const auto alone = train<T>(shape, batch_size, 1, epochs);
+      const auto alone = train_on_all_threads<T>(shape, batch_size, 1, epochs);
+      const auto chosen = train<T>(shape, batch_size, 1, epochs);
       for (const int threads : {2, 3, 4}) {
         CAPTURE(threads);
-        CHECK(train<T>(shape, batch_size, threads, epochs) == alone);
+        CHECK(train_on_all_threads<T>(shape, batch_size, threads, epochs) == alone);
+        CHECK(train<T>(shape, batch_size, threads, epochs) == chosen);
       }
     }
 }
 
 TEST_CASE_TEMPLATE("1, 2, 3 and 4 threads predict the same bytes", T, float, double) {
   test::Random random(42);
-  for (Shape shape : shapes)
+  for (Shape shape : trained_shapes)
     for (const Index m : {lanes<T> + 1, Index{100}, examples_at_once + 3}) {
       shape.m = m;
       Problem<T> problem(shape, random);
@@ -97,7 +126,7 @@ TEST_CASE_TEMPLATE("1, 2, 3 and 4 threads predict the same bytes", T, float, dou
 
 TEST_CASE_TEMPLATE("an epoch is theta <- theta - lr grad, batch after batch in the given order", T,
                    float, double) {
-  for (const Shape& shape : shapes) {
+  for (const Shape& shape : trained_shapes) {
     CAPTURE(shape.layer_sizes.size());
     test::Random random(43), again(43);
     Problem<T> problem(shape, random), by_hand(shape, again);
@@ -109,19 +138,21 @@ TEST_CASE_TEMPLATE("an epoch is theta <- theta - lr grad, batch after batch in t
     const auto result =
         trainer.epoch(problem.examples(), problem.targets(), order.data(), lr, never);
 
-    double loss = 0;
+    double loss = 0, weight = 0;
     Workspace<T> ws(by_hand.net, batch_size, Keep::gradient);
     ws.reserve_scratch(1);
     const FlushDenormals flush;
     std::vector<T> gradient(by_hand.theta().size());
     for (Index begin = 0; begin < m; begin += batch_size) {
       const Batch batch{order.data(), begin, std::min(batch_size, m - begin)};
-      loss += static_cast<double>(batch.count) *
-              step(by_hand.net, ws, row_blocks(by_hand.net.layout()), by_hand.examples(),
-                   by_hand.targets(), batch, 1, StoreGradient<T>{gradient.data()});
+      const double batch_weight = total_weight(by_hand.targets(), batch);
+      weight += batch_weight;
+      loss +=
+          batch_weight * step(by_hand.net, ws, row_blocks(by_hand.net.layout()), by_hand.examples(),
+                              by_hand.targets(), batch, 1, StoreGradient<T>{gradient.data()});
       for (std::size_t i = 0; i < gradient.size(); ++i) by_hand.net.theta()[i] -= lr * gradient[i];
     }
-    CHECK(result.loss == doctest::Approx(loss / static_cast<double>(m)).epsilon(1e-6));
+    CHECK(result.loss == doctest::Approx(loss / weight).epsilon(1e-6));
     const auto theta = by_hand.theta();
     // The fused update may round once where this loop rounds twice.
     CHECK(test::relative_difference(problem.net.theta(),
@@ -132,7 +163,7 @@ TEST_CASE_TEMPLATE("an epoch is theta <- theta - lr grad, batch after batch in t
 
 TEST_CASE_TEMPLATE("no order means the order of the data", T, float, double) {
   test::Random random(44), again(44);
-  Problem<T> problem(shapes[0], random), same(shapes[0], again);
+  Problem<T> problem(trained_shapes[0], random), same(trained_shapes[0], again);
   std::vector<std::int64_t> order(static_cast<std::size_t>(problem.m));
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
   Trainer<T> trainer(problem.net, 7), other(same.net, 7);
@@ -143,7 +174,7 @@ TEST_CASE_TEMPLATE("no order means the order of the data", T, float, double) {
 
 TEST_CASE_TEMPLATE("training lowers the loss", T, float, double) {
   const RestoreThreads restore;
-  for (const Shape& shape : shapes) {
+  for (const Shape& shape : trained_shapes) {
     const auto losses = train<T>(shape, 16, 2, 8).second;
     CHECK(losses.back() < losses.front());
   }
@@ -153,7 +184,7 @@ TEST_CASE_TEMPLATE("a batch whose loss is not finite stops the epoch before its 
                    double) {
   for (const T bad : {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity()}) {
     test::Random random(45), again(45);
-    Problem<T> problem(shapes[1], random), until_then(shapes[1], again);
+    Problem<T> problem(trained_shapes[1], random), until_then(trained_shapes[1], again);
     const Index batch_size = 10, n = problem.net.layout().n_inputs();
     problem.X[static_cast<std::size_t>(35 * n)] = bad;
     Trainer<T> trainer(problem.net, batch_size), other(until_then.net, batch_size);
@@ -171,7 +202,7 @@ TEST_CASE_TEMPLATE("a batch whose loss is not finite stops the epoch before its 
 
 TEST_CASE_TEMPLATE("an interrupt is honoured between batches", T, float, double) {
   test::Random random(46), again(46);
-  Problem<T> problem(shapes[0], random), until_then(shapes[0], again);
+  Problem<T> problem(trained_shapes[0], random), until_then(trained_shapes[0], again);
   Trainer<T> trainer(problem.net, 10), other(until_then.net, 10);
   int asked = 0;
   const auto result = trainer.epoch(problem.examples(), problem.targets(), nullptr, T(0.1),
@@ -199,7 +230,7 @@ TEST_CASE_TEMPLATE("denormal numbers are flushed inside, and live again after ev
   CHECK(denormals_live());
 
   test::Random random(47);
-  Problem<T> problem(shapes[1], random);
+  Problem<T> problem(trained_shapes[1], random);
   const T tiny = std::numeric_limits<T>::min() / T(64);
   for (Index i = 0; i < problem.net.layout().n_parameters(); i += 2) problem.net.theta()[i] = tiny;
   for (std::size_t i = 0; i < problem.X.size(); i += 3) problem.X[i] = tiny;
@@ -229,7 +260,8 @@ TEST_CASE_TEMPLATE("the pool's threads flush denormal numbers as the caller does
   const RestoreThreads restore;
   const auto bytes = [&](int threads) {
     test::Random random(48);
-    Problem<T> problem({{40, 64, 64, 5}, {"linear", "linear"}, "linear", 400}, random);
+    Problem<T> problem({{40, 64, 64, 5}, {"linear", "linear"}, "linear", "squared_error", 400},
+                       random);
     for (Index i = 0; i < problem.net.layout().n_parameters(); ++i)
       problem.net.theta()[i] *= std::sqrt(std::numeric_limits<T>::min());
     ThreadPool::instance().set_n_threads(threads);

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -73,9 +74,9 @@ class ThreadPool {
     static const bool registered = [] {
 #if defined(__unix__) || defined(__APPLE__)
       pthread_atfork(nullptr, nullptr, [] {
-        const int n = current()->n_threads_;
+        const int n = current()->n_threads();
         current() = new ThreadPool();
-        current()->n_threads_ = n;
+        current()->set_n_threads(n);
       });
 #endif
       return true;
@@ -151,8 +152,13 @@ class ThreadPool {
 
   void start_workers(int n) {
     while (n_workers_ < n) {
-      const int id = ++n_workers_;
-      std::thread([this, id] { serve(id); }).detach();
+      const int id = n_workers_ + 1;
+      try {
+        std::thread([this, id] { serve(id); }).detach();
+      } catch (const std::system_error&) {
+        return;  // No more to be had: those there are share the work.
+      }
+      n_workers_ = id;
     }
   }
 
@@ -190,7 +196,7 @@ class ThreadPool {
     return open_.load();
   }
 
-  int n_threads_ = available_threads();
+  std::atomic<int> n_threads_{available_threads()};
   int n_workers_ = 0;
   Job job_{};
   std::uint64_t generation_ = 0;

@@ -61,6 +61,19 @@ def test_a_healthy_binary_classifier_is_silent():
     assert net.diagnose(X, y) == []
 
 
+def test_a_converged_network_is_left_in_peace():
+    """Its gradient is tiny and would bear a giant step, that it has no use for."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 3))
+    y = (X[:, 0] > 0).astype(int)
+    X[:, 0] += np.sign(X[:, 0])
+    net = bp.Network([3, 2], seed=0)
+    for epochs in (10, 100):
+        net.fit(X, y, epochs=epochs)
+        assert net.loss(X, y) < 0.03
+        assert net.diagnose(X, y) == []
+
+
 def test_the_network_is_not_changed(digits):
     X, y = digits
     net = bp.Network([64, 20, 10], seed=0)

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, make_data
+from cases import ACTIVATIONS, PAIRS, make_data
 
 import backprop as bp
 from backprop import reference
@@ -256,3 +256,17 @@ def test_more_than_one_example_is_refused():
         net.explain([1, 2, 3], 0, weight=(1, 0, 0), n_paths=0)
     with pytest.raises(ValueError, match="must have 3 columns"):
         net.explain([1, 2], 0, weight=(1, 0, 0))
+
+
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+@pytest.mark.parametrize("hidden", ACTIVATIONS)
+def test_every_activation_output_and_loss_is_explained(hidden, output, loss):
+    net = bp.Network([3, 4, 3, 2], hidden=hidden, output=output, loss=loss, dtype="float64", seed=0)
+    # Positive and small: no unit is off, none at its end.
+    net.theta[:] = np.random.default_rng(1).uniform(0.05, 0.3, net.theta.size)
+    y = 1 if output == "softmax" else [1.0, 0.0]
+    for weight in ((1, 2, 0), (2, 1, 3), (3, 0, 2)):
+        e = net.explain([0.3, 0.8, 1.1], y, weight=weight)
+        assert e.total == pytest.approx(e.gradient, rel=1e-10)
+        assert e.gradient != 0
+        assert e.paths[0].factors[0].name.startswith("∂L/∂ŷ")

@@ -110,7 +110,8 @@ def _as_float64(targets: NDArray[Any]) -> NDArray[Any]:
 
 
 def _features(X: NDArray[Any]) -> Iterator[Finding]:
-    sizes = np.sqrt(np.mean(np.square(X, dtype=np.float64), axis=0))
+    # Not by np.square: X may be larger than the memory that is left.
+    sizes = np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X))
     varied = sizes[sizes > 0]
     if not len(varied):
         return

@@ -224,6 +224,10 @@ class _Sweep:
         self._names = network.hidden_names
         limits = np.finfo(network.dtype)
         self._eps = float(limits.eps)
+        top = self.trace[self.L]
+        self._y_hat, self._grad_y_hat = top.H[0].tolist(), top.grad_H[0].tolist()
+        # With a class as target, the loss sees a softmax only through that class.
+        self._seen = [r for r, d in enumerate(self._grad_y_hat) if d != 0]
         head = np.array([math.prod(f.value for f in self._head(u)) for u in self._units(self.L)])
         self.slope = {self.L: head}
         self.signed = {self.L: head}
@@ -289,11 +293,9 @@ class _Sweep:
 
     def _head(self, u: int) -> list[Factor]:
         """Return ∂L/∂ŷ and ∂ŷ/∂a_L[u], or both as one where they cannot be told apart."""
-        top, L = self.trace[self.L], self.L
-        y_hat, grad = top.H[0].tolist(), top.grad_H[0].tolist()
-        softmax = self._output == "softmax"
-        # With a class as target, the loss sees ŷ only through that class.
-        seen = [r for r, d in enumerate(grad) if d != 0] if softmax else [u]
+        top, L, softmax = self.trace[self.L], self.L, self._output == "softmax"
+        y_hat, grad = self._y_hat, self._grad_y_hat
+        seen = self._seen if softmax else [u]
         if len(seen) == 1 and math.isfinite(grad[seen[0]]):
             [r] = seen
             if softmax:

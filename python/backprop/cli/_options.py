@@ -31,6 +31,11 @@ def seed(text: str) -> int:
     return _number(text, int, lambda n: 0 <= n < 2**63, "a whole number from 0 to 2^63 - 1")
 
 
+def whole(text: str) -> int:
+    """Parse a whole number from 0."""
+    return _number(text, int, lambda n: n >= 0, "a whole number from 0")
+
+
 def positive_float(text: str) -> float:
     """Parse a finite number above 0."""
     return _number(text, float, lambda x: x > 0 and math.isfinite(x), "a finite number above 0")
@@ -298,6 +303,48 @@ COMMANDS: dict[str, Command] = {
                     metavar="RATE",
                 ),
                 _THREADS,
+            ),
+        },
+    ),
+    "play": Command(
+        "_play",
+        "play",
+        "write a page on which to step through a small network in a browser",
+        {
+            "data": (
+                Option(
+                    "model",
+                    "a model to show, with its DATA (default: a network trained on --toy)",
+                    metavar="MODEL",
+                    nargs="?",
+                ),
+                Option("data", "the data of the model, as for train", metavar="DATA", nargs="*"),
+                Option("--toy", "two classes in the plane", "moons", choices=("moons", "spirals")),
+                Option("--examples", "examples on the page", 40, positive_int, metavar="N"),
+                _SEED,
+            ),
+            "network and training, without a model": (
+                Option(
+                    "--hidden",
+                    "widths of the hidden layers, comma-separated, or none",
+                    "4,3",
+                    widths,
+                    metavar="N,...",
+                ),
+                Option(
+                    "--activation",
+                    "of the hidden layers: one name, or one for each",
+                    "tanh",
+                    activations,
+                    metavar="NAME,...",
+                ),
+                Option("--epochs", "steps taken before the page", 60, whole, metavar="N"),
+            ),
+            "output": (
+                Option(
+                    "--lr", "learning rate, also of the page", 0.5, positive_float, metavar="RATE"
+                ),
+                Option("--out", "the HTML file", "play.html", metavar="FILE"),
             ),
         },
     ),

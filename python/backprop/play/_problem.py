@@ -82,9 +82,8 @@ def _check_network(net: Network) -> None:
 
 def _rows(targets: NDArray[Any], p: int) -> NDArray[Any]:
     """Return targets as (m, p), labels one-hot: the transposed E of section 5.2."""
-    if targets.dtype == np.int64:
-        return np.eye(p)[targets]
-    return targets.reshape(len(targets), p)
+    rows: NDArray[Any] = np.eye(p)[targets] if targets.dtype == np.int64 else targets
+    return rows.reshape(len(targets), p)
 
 
 def _names(argument: str, names: Sequence[str], n: int, default: str) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from cases import make_data
 from playing import Case
+from test_docs import ROOT, assert_same_output, blocks, run
 
 import backprop as bp
 from backprop import play
@@ -184,6 +185,41 @@ def test_play_shows_a_saved_model_on_its_data(in_folder):
     whole = ["play", "m.safetensors", "d.csv", "--examples", "400"]
     assert main(whole) == 0
     assert len(problem_of((in_folder / "play.html").read_text("utf-8"))["X"]) == 60
+
+
+def test_play_reads_data_without_a_header(in_folder):
+    rows = np.random.default_rng(0).random((20, 3))
+    np.savetxt("d.csv", rows, delimiter=",")
+    assert main(["train", "d.csv", "--no-header", "--hidden", "3", "--no-plot"]) == 0
+    assert main(["play", "d.safetensors", "d.csv", "--no-header"]) == 0
+    about = problem_of((in_folder / "play.html").read_text("utf-8"))
+    assert about["loss"] == "squared_error"
+    assert np.shape(about["X"]) == (20, 2)
+    # As it was trained on: standardised.
+    np.testing.assert_array_equal(np.argsort(about["E"], axis=0)[:, 0], np.argsort(rows[:, 2]))
+
+
+def test_every_block_of_the_document_runs_and_prints_what_it_promises(in_folder):
+    found = blocks(ROOT / "docs" / "play.md")
+    assert sum(block.output is not None for block in found) == 3
+    for block in found:
+        printed = run(block, in_folder)
+        if block.output is not None:
+            assert_same_output(printed, block.output)
+    written = {path.name for path in in_folder.glob("*.html")}
+    named = set(re.findall(r"[\w.]+\.html", (ROOT / "docs" / "play.md").read_text("utf-8")))
+    assert written == named
+
+
+def test_the_document_lists_the_keys_of_the_page():
+    text = (ROOT / "docs" / "play.md").read_text("utf-8")
+    case = Case([2, 3, 2], "tanh", "softmax")
+    html = play.page(case.net, case.X, case.y)
+    keys = re.findall(r"<dt>(.*?)</dt><dd>", html)
+    documented = [re.sub("<.*?>", "", key).split(", then")[0] for key in keys]
+    rows = re.findall(r"^\| (.+?) \| ", text, re.M)
+    listed = [row.replace(",", "").split(" then")[0] for row in rows]
+    assert listed == ["Key", *documented]
 
 
 def test_play_says_what_is_missing(in_folder, capsys):

@@ -319,6 +319,12 @@ COMMANDS: dict[str, Command] = {
                     nargs="?",
                 ),
                 Option("data", "the data of the model, as for train", metavar="DATA", nargs="*"),
+                Option(
+                    "--target",
+                    "name of the target column (default: the one trained on)",
+                    metavar="NAME",
+                ),
+                _NO_HEADER,
                 Option("--toy", "two classes in the plane", "moons", choices=("moons", "spirals")),
                 Option("--examples", "examples on the page", 40, positive_int, metavar="N"),
                 _SEED,
@@ -338,11 +344,11 @@ COMMANDS: dict[str, Command] = {
                     activations,
                     metavar="NAME,...",
                 ),
-                Option("--epochs", "steps taken before the page", 60, whole, metavar="N"),
+                Option("--epochs", "steps taken before the page", 20, whole, metavar="N"),
             ),
             "output": (
                 Option(
-                    "--lr", "learning rate, also of the page", 0.5, positive_float, metavar="RATE"
+                    "--lr", "learning rate, also of the page", 1.0, positive_float, metavar="RATE"
                 ),
                 Option("--out", "the HTML file", "play.html", metavar="FILE"),
             ),

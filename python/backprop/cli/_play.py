@@ -43,10 +43,15 @@ def _saved(args: Namespace) -> None:
     model = Model.load(args.model)
     if not args.data:
         raise ValueError(f"DATA is required to play with {args.model}; name the data it is for")
+    target, features = args.target, None
+    if not args.no_header:
+        target = target or model.target_name
+        features = model.feature_names or None
     dataset = load(
         *args.data,
-        target=model.target_name or -1,
-        features=model.feature_names or None,
+        target=-1 if target is None else target,
+        features=features,
+        header=not args.no_header,
     )
     if dataset.y is None:
         raise ValueError(f"{dataset.name} has no target; the loss needs y")

@@ -14,19 +14,24 @@ const subscript = (k) => [...String(k)].map((digit) => "₀₁₂₃₄₅₆₇
 // Where everything goes in so many pixels of width; nothing is scaled, so text keeps its size.
 function diagramLayout(width, sizes) {
   const tallest = Math.max(...sizes);
-  const pitch = Math.max(13, Math.min(width < 480 ? 62 : 74, 420 / tallest));
+  const widest = width < 480 ? 62 : 74;
+  const pitch = Math.max(13, Math.min(widest, 420 / tallest));
   const top = 40;
   const [left, right] = [34, 30];
   const step = (width - left - right) / sizes.length;
   // A window may be of no width for a moment.
   const r = Math.max(2, Math.min(17, pitch * 0.3, step * 0.22));
+  // A layer of few units spreads as far as a tall drawing lets it.
+  const pitchOf = (k) => Math.min(widest, (tallest * pitch) / sizes[k]);
+  const middle = top + (tallest * pitch) / 2;
   return {
     r,
-    roomy: pitch >= 46,
+    hasNumbers: (k) => pitchOf(k) >= 2 * r + 13,
+    hasNames: (k) => pitchOf(k) >= 2 * r + 25,
     height: top + tallest * pitch + 6,
-    middle: top + (tallest * pitch) / 2,
+    middle,
     x: (k) => left + k * step,
-    y: (k, i) => top + ((tallest - sizes[k]) / 2 + i + 0.5) * pitch,
+    y: (k, i) => middle + (i + 0.5 - sizes[k] / 2) * pitchOf(k),
   };
 }
 
@@ -59,8 +64,9 @@ function renderDiagram() {
   drawing.append(lossUnit(layout));
   if (lit) drawing.append(factors(layout, lit));
   figure.replaceChildren(drawing);
-  // It may stay in sight on a small screen only if it leaves room for the rest.
+  // It may stay in sight only if that leaves the rest in sight too.
   byId("network").classList.toggle("stays", layout.height < innerHeight * 0.42);
+  byId("see").classList.toggle("stays", byId("see").offsetHeight < innerHeight);
 }
 
 function describeDiagram(lit) {
@@ -165,19 +171,16 @@ function units(k, layout, lit) {
     if (k > 0) unit.append(half(0, inA, ["A", "grad_A", "b", "grad_b"]));
     unit.append(half(1, inH, ["H", "grad_H"]));
     if (k === 0) unit.append(half(0, inH, []));
-    if (layout.roomy) {
+    if (!lit && layout.hasNames(k)) {
       const called = k === 0 ? problem.feature_names[i] : k === L ? problem.output_names[i] : "";
       const short = called.length > 9 ? `${called.slice(0, 8)}…` : called;
-      if (!lit) unit.append(svg("text", { x, y: y - layout.r - 4, class: "called" }, short));
-      if (!lit && name) {
-        const text = svg("text", { x, y: y + layout.r + 12, class: "value" });
-        label(
-          text,
-          { name, k, i, j: chosen(), value: valueOf({ name, k, i, j: chosen() }) },
-          decimals,
-        );
-        unit.append(text);
-      }
+      unit.append(svg("text", { x, y: y - layout.r - 4, class: "called" }, short));
+    }
+    if (!lit && name && layout.hasNumbers(k)) {
+      const entry = { name, k, i, j: chosen() };
+      const text = svg("text", { x, y: y + layout.r + 12, class: "value" });
+      label(text, { ...entry, value: valueOf(entry) }, decimals);
+      unit.append(text);
     }
     group.append(unit);
   }
@@ -204,7 +207,7 @@ function lossUnit(layout) {
 function factors(layout, lit) {
   const group = svg("g", { class: "factors" });
   const path = pickedPath(lit);
-  if (!path || !layout.roomy) return group;
+  if (!path) return group;
   const put = (x, y, before, entry) => {
     const value = entry.value ?? valueOf(entry);
     const text = svg("tspan");

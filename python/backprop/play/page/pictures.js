@@ -44,6 +44,7 @@ function renderPlane() {
   const figure = byId("plane");
   figure.hidden = sizes[0] !== 2;
   byId("no-plane").hidden = sizes[0] === 2;
+  byId("legend").hidden = sizes[0] !== 2;
   if (sizes[0] === 2) {
     drawRegions(byId("regions"));
     drawPoints(byId("points"));
@@ -124,7 +125,7 @@ function renderLegend() {
   const [middle] = middleAndSpan();
   const above = isClassifier()
     ? problem.output_names
-    : [`target above ${middle}`, `at most ${middle}`];
+    : [`target above ${format(middle, 2)}`, `at most ${format(middle, 2)}`];
   const items = above.map((name, n) => {
     const shape = svg("path", { d: SHAPES[n % SHAPES.length], class: "point" });
     if (isClassifier()) shape.style.setProperty("fill", `var(--class-${n % N_COLOURS})`);
@@ -172,7 +173,7 @@ function listOutputs(box) {
 }
 
 function renderCurve() {
-  const [width, height, left, bottom] = [byId("curve").clientWidth, 200, 40, 22];
+  const [width, height, left, bottom] = [byId("curve").clientWidth, 200, 50, 22];
   const values = state.history.filter(Number.isFinite);
   const top = Math.max(...values) * 1.08 || 1;
   const n_steps = Math.max(1, state.history.length - 1);

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS
 from playing import (
     Case,
     assert_equal_to_the_engine,
@@ -18,10 +17,11 @@ from playing import (
 )
 
 from backprop import play
+from backprop.play._problem import HIDDEN
 
 SOFT = np.array([[0.2, 0.8, 0.0], [1.0, 0.0, 0.0], [0.3, 0.3, 0.4], [0.0, 1.0, 0.0], [0.5, 0.5, 0]])
 CASES = {
-    **{f"{g}-softmax": ([2, 4, 3, 2], g, "softmax") for g in ACTIVATIONS},
+    **{f"{g}-softmax": ([2, 4, 3, 2], g, "softmax") for g in HIDDEN},
     "mixed-linear": ([3, 4, 2], ["sigmoid"], "linear"),
     "mixed-sigmoid": ([2, 3, 2, 2], ["tanh", "relu"], "sigmoid"),
     "thin": ([1, 1, 1, 1], "tanh", "linear"),

@@ -31,11 +31,6 @@ def seed(text: str) -> int:
     return _number(text, int, lambda n: 0 <= n < 2**63, "a whole number from 0 to 2^63 - 1")
 
 
-def whole(text: str) -> int:
-    """Parse a whole number from 0."""
-    return _number(text, int, lambda n: n >= 0, "a whole number from 0")
-
-
 def positive_float(text: str) -> float:
     """Parse a finite number above 0."""
     return _number(text, float, lambda x: x > 0 and math.isfinite(x), "a finite number above 0")
@@ -56,7 +51,7 @@ def widths(text: str) -> list[int]:
     return [] if text == "none" else [positive_int(part) for part in text.split(",")]
 
 
-def row_number(text: str) -> int:
+def count(text: str) -> int:
     """Parse a whole number of at least 0."""
     return _number(text, int, lambda n: n >= 0, "a whole number of at least 0")
 
@@ -276,7 +271,7 @@ COMMANDS: dict[str, Command] = {
                 _SEED,
             ),
             "what to explain": (
-                Option("--row", "which example, counted from 0", 0, row_number, metavar="N"),
+                Option("--row", "which example, counted from 0", 0, count, metavar="N"),
                 Option(
                     "--weight",
                     "layer K from 1, unit I and input J from 0 (default: the largest derivative of "
@@ -319,11 +314,7 @@ COMMANDS: dict[str, Command] = {
                     nargs="?",
                 ),
                 Option("data", "the data of the model, as for train", metavar="DATA", nargs="*"),
-                Option(
-                    "--target",
-                    "name of the target column (default: the one trained on)",
-                    metavar="NAME",
-                ),
+                _TARGET_TRAINED_ON,
                 _NO_HEADER,
                 Option("--toy", "two classes in the plane", "moons", choices=("moons", "spirals")),
                 Option("--examples", "examples on the page", 40, positive_int, metavar="N"),
@@ -344,7 +335,7 @@ COMMANDS: dict[str, Command] = {
                     activations,
                     metavar="NAME,...",
                 ),
-                Option("--epochs", "steps taken before the page", 20, whole, metavar="N"),
+                Option("--epochs", "steps taken before the page", 20, count, metavar="N"),
             ),
             "output": (
                 Option(

@@ -8,8 +8,8 @@ import numpy as np
 
 import backprop as bp
 from backprop import play as pages
+from backprop.cli._apply import labelled
 from backprop.cli._model import Model
-from backprop.data import load
 
 
 def play(args: Namespace) -> int:
@@ -43,18 +43,7 @@ def _saved(args: Namespace) -> None:
     model = Model.load(args.model)
     if not args.data:
         raise ValueError(f"DATA is required to play with {args.model}; name the data it is for")
-    target, features = args.target, None
-    if not args.no_header:
-        target = target or model.target_name
-        features = model.feature_names or None
-    dataset = load(
-        *args.data,
-        target=-1 if target is None else target,
-        features=features,
-        header=not args.no_header,
-    )
-    if dataset.y is None:
-        raise ValueError(f"{dataset.name} has no target; the loss needs y")
+    dataset = labelled(args, model)
     # In the order of the file, so that the examples can be found there.
     rng = np.random.default_rng(args.seed)
     n_shown = min(args.examples, len(dataset.X))

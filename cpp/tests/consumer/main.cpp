@@ -26,6 +26,5 @@ int main() {
   backprop::Workspace<float> workspace(net, 4, backprop::Keep::output);
   std::vector<float> Y_hat(4);
   backprop::predict(net, workspace, examples, 1, Y_hat.data());
-  for (int j = 0; j < 4; ++j)
-    std::printf("%g xor %g: %.2f\n", X[2 * j], X[2 * j + 1], Y_hat[j]);
+  for (int j = 0; j < 4; ++j) std::printf("%g xor %g: %.2f\n", X[2 * j], X[2 * j + 1], Y_hat[j]);
 }

@@ -51,7 +51,7 @@ def widths(text: str) -> list[int]:
     return [] if text == "none" else [positive_int(part) for part in text.split(",")]
 
 
-def row_number(text: str) -> int:
+def count(text: str) -> int:
     """Parse a whole number of at least 0."""
     return _number(text, int, lambda n: n >= 0, "a whole number of at least 0")
 
@@ -271,7 +271,7 @@ COMMANDS: dict[str, Command] = {
                 _SEED,
             ),
             "what to explain": (
-                Option("--row", "which example, counted from 0", 0, row_number, metavar="N"),
+                Option("--row", "which example, counted from 0", 0, count, metavar="N"),
                 Option(
                     "--weight",
                     "layer K from 1, unit I and input J from 0 (default: the largest derivative of "
@@ -298,6 +298,50 @@ COMMANDS: dict[str, Command] = {
                     metavar="RATE",
                 ),
                 _THREADS,
+            ),
+        },
+    ),
+    "play": Command(
+        "_play",
+        "play",
+        "write a page on which to step through a small network in a browser",
+        {
+            "data": (
+                Option(
+                    "model",
+                    "a model to show, with its DATA (default: a network trained on --toy)",
+                    metavar="MODEL",
+                    nargs="?",
+                ),
+                Option("data", "the data of the model, as for train", metavar="DATA", nargs="*"),
+                _TARGET_TRAINED_ON,
+                _NO_HEADER,
+                Option("--toy", "two classes in the plane", "moons", choices=("moons", "spirals")),
+                Option("--examples", "examples on the page", 40, positive_int, metavar="N"),
+                _SEED,
+            ),
+            "network and training, without a model": (
+                Option(
+                    "--hidden",
+                    "widths of the hidden layers, comma-separated, or none",
+                    "4,3",
+                    widths,
+                    metavar="N,...",
+                ),
+                Option(
+                    "--activation",
+                    "of the hidden layers: one name, or one for each",
+                    "tanh",
+                    activations,
+                    metavar="NAME,...",
+                ),
+                Option("--epochs", "steps taken before the page", 20, count, metavar="N"),
+            ),
+            "output": (
+                Option(
+                    "--lr", "learning rate, also of the page", 1.0, positive_float, metavar="RATE"
+                ),
+                Option("--out", "the HTML file", "play.html", metavar="FILE"),
             ),
         },
     ),

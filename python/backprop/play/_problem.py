@@ -1,0 +1,110 @@
+"""What a page is about, as JSON: architecture, weights, examples, targets and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from backprop._checks import positive
+from backprop._inputs import as_examples, as_targets
+from backprop.network import Network
+
+# The script's own tables: the note's activations (6.1), and the outputs with their matched losses.
+HIDDEN = ("relu", "sigmoid", "tanh", "linear")
+LOSSES = {
+    "softmax": "cross_entropy",
+    "linear": "squared_error",
+    "sigmoid": "binary_cross_entropy",
+}
+# More could be computed, but not looked at.
+MAX_UNITS = 64
+MAX_EXAMPLES = 500
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def problem(
+    net: Network,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    title: str,
+    feature_names: Sequence[str],
+    output_names: Sequence[str],
+    lr: float,
+    start: Network | None,
+) -> dict[str, Any]:
+    """Check and gather what the script reads; see `backprop.play.page`."""
+    _check_network(net)
+    inputs = as_examples(X, net.dtype)
+    targets = as_targets(y, net.dtype, net.loss_name, net.layer_sizes[-1], True)
+    # The core knows every rule of shapes and values.
+    net.loss(inputs, targets)
+    if len(inputs) > MAX_EXAMPLES:
+        raise ValueError(
+            f"`X` must have at most {MAX_EXAMPLES} examples to be shown one by one, got "
+            f"{len(inputs)}; pass some of its rows"
+        )
+    sizes = net.layer_sizes
+    return {
+        "title": title,
+        **net.architecture,
+        "lr": positive("lr", lr),
+        "X": inputs.tolist(),
+        "E": _rows(targets, sizes[-1]).tolist(),
+        "feature_names": _names("feature_names", feature_names, sizes[0], "x"),
+        "output_names": _names("output_names", output_names, sizes[-1], "ŷ"),
+        "starts": _starts(net, start),
+    }
+
+
+def _check_network(net: Network) -> None:
+    for name in net.hidden_names:
+        if name not in HIDDEN:
+            raise ValueError(
+                f"`net` must have hidden activations of the note ({', '.join(HIDDEN)}) to be "
+                f"shown, got {name!r}"
+            )
+    if LOSSES.get(net.output_name) != net.loss_name:
+        pairs = ", ".join(f"{output} with {loss}" for output, loss in LOSSES.items())
+        raise ValueError(
+            f"`net` must have one of the outputs and losses {pairs} to be shown, got "
+            f"{net.output_name} with {net.loss_name}"
+        )
+    if max(net.layer_sizes) > MAX_UNITS:
+        raise ValueError(
+            f"`net` must have at most {MAX_UNITS} units in a layer to be drawn, got layer_sizes "
+            f"{list(net.layer_sizes)}"
+        )
+
+
+def _rows(targets: NDArray[Any], p: int) -> NDArray[Any]:
+    """Return targets as (m, p), labels one-hot: the transposed E of section 5.2."""
+    rows: NDArray[Any] = np.eye(p)[targets] if targets.dtype == np.int64 else targets
+    return rows.reshape(len(targets), p)
+
+
+def _names(argument: str, names: Sequence[str], n: int, default: str) -> list[str]:
+    if not names:
+        return [f"{default}{str(i + 1).translate(_SUBSCRIPTS)}" for i in range(n)]
+    if len(names) != n:
+        raise ValueError(f"`{argument}` must hold {n} names, got {len(names)}: {list(names)}")
+    return [str(name) for name in names]
+
+
+def _starts(net: Network, start: Network | None) -> list[dict[str, Any]]:
+    """Return the parameters one can go back to."""
+    starts = {"these weights": net}
+    if start is not None:
+        if not net.same_architecture(start):
+            raise ValueError(f"`start` must have the architecture of `net`, {net}, got {start}")
+        starts = {"the trained weights": net, "the initial weights": start}
+    for network in starts.values():
+        if not np.isfinite(network.theta).all():
+            raise ValueError("`net` must have finite weights, got NaN or infinity")
+    return [
+        {"name": name, "W": [W.tolist() for W in n.W], "b": [b.tolist() for b in n.b]}
+        for name, n in starts.items()
+    ]

@@ -47,7 +47,7 @@ def test_the_core_passes_its_unit_tests_on_every_level_of_this_machine(tmp_path:
     require_eigen()
     (_, _, commands) = blocks("sh")
     printed = run_block(commands.replace("-S .", f"-S '{ROOT}'"), tmp_path, SITE=SITE_PACKAGES)
-    assert re.search(r"100% tests passed, 0 tests failed out of [1-9]", printed), printed
+    assert re.search(r"100% tests passed(, 0 tests failed)? out of [1-9]", printed), printed
     compiled = (tmp_path / "build" / "cpp" / "tests").glob("backprop_tests_*")
     tested = set(re.findall(r"core_(\w+) \.+ +Passed", printed))
     assert tested == {path.stem.removeprefix("backprop_tests_") for path in compiled}

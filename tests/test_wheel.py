@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 SHIPPED = re.compile(
     r"backprop/(\w+/)*\w+\.(py|pyi)"
     r"|backprop/py\.typed"
+    r"|backprop/play/page/\w+\.(html|css|js)"
     r"|backprop/datasets/(digits\.npz|LICENSE-digits\.txt)"
     r"|backprop/_cpu(\.[\w-]+)?\.(so|pyd)"
     r"|backprop/_levels/\w+/_backprop(\.[\w-]+)?\.(so|pyd)"
@@ -49,7 +50,11 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         names = {name for name in archive.namelist() if not name.endswith("/")}
     assert [name for name in names if not SHIPPED.fullmatch(name)] == []
     sources = ROOT / "python"
-    package = {str(path.relative_to(sources)) for path in sources.glob("backprop/**/*.py")}
+    package = {
+        str(path.relative_to(sources))
+        for pattern in ("**/*.py", "play/page/*")
+        for path in sources.glob(f"backprop/{pattern}")
+    }
     assert package - names == set()
     assert {"backprop/py.typed", "backprop/datasets/LICENSE-digits.txt"} <= names
     assert any("/_levels/" in name for name in names)

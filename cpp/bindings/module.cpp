@@ -72,17 +72,20 @@ py::array forward(BoundNetwork<T>& net, py::handle X_object, bool check_finite) 
   const Index p = net.layout().n_outputs();
   py::array_t<T> Y_hat({X.count, p});
   T* out = Y_hat.mutable_data();
-  // Other Python threads run while the examples pass through the network.
-  const py::gil_scoped_release release;
-  if (X.count == 1) {
-    auto single = net.singles.take([](auto&) { return true; },
-                                   [&] { return std::make_unique<SingleExample<T>>(net); });
-    single->predict(net, X.data, X.feature_stride, out);
-    net.singles.put(std::move(single));
-  } else {
-    net.with_workspace(std::min(X.count, examples_at_once), Keep::output, [&](Workspace<T>& ws) {
-      predict(net, ws, X, ThreadPool::instance().n_threads(), out);
-    });
+  {
+    // Other Python threads run while the examples pass through the network. Not until the return:
+    // that makes a py::array of Y_hat, which touches its count of references.
+    const py::gil_scoped_release release;
+    if (X.count == 1) {
+      auto single = net.singles.take([](auto&) { return true; },
+                                     [&] { return std::make_unique<SingleExample<T>>(net); });
+      single->predict(net, X.data, X.feature_stride, out);
+      net.singles.put(std::move(single));
+    } else {
+      net.with_workspace(std::min(X.count, examples_at_once), Keep::output, [&](Workspace<T>& ws) {
+        predict(net, ws, X, ThreadPool::instance().n_threads(), out);
+      });
+    }
   }
   return Y_hat;
 }

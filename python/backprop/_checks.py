@@ -1,7 +1,7 @@
 """The rules for arguments that are no arrays: names, counts, rates."""
 
 import operator
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from math import inf
 from typing import Any
 
@@ -70,3 +70,36 @@ def _as_float(argument: str, value: Any) -> float:
         return inf
     except (TypeError, ValueError):
         raise TypeError(f"`{argument}` must be a number, got {value!r}") from None
+
+
+def number(argument: str, value: Any, rule: str, holds: Callable[[float], bool]) -> float:
+    """Return ``value`` as a finite float for which ``holds`` is true; ``rule`` says it in words.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no number, NaN, infinite, or breaks the rule.
+    """
+    if isinstance(value, bool):
+        raise TypeError(f"`{argument}` must be a number, got {value!r}")
+    result = _as_float(argument, value)
+    if not (-inf < result < inf and holds(result)):
+        raise ValueError(f"`{argument}` must be {rule}, got {value!r}")
+    return result
+
+
+def not_negative(argument: str, value: Any) -> float:
+    """Return ``value`` as a finite float of 0 or more; errors as `number`."""
+    return number(argument, value, "finite and 0 or more", lambda x: x >= 0)
+
+
+def below_one(argument: str, value: Any) -> float:
+    """Return ``value`` as a float from 0 to below 1; errors as `number`."""
+    return number(argument, value, "from 0 to below 1", lambda x: 0 <= x < 1)
+
+
+def flag(argument: str, value: Any) -> bool:
+    """Return ``value`` if it is True or False; TypeError for anything else."""
+    if not isinstance(value, bool):
+        raise TypeError(f"`{argument}` must be True or False, got {value!r}")
+    return value

@@ -76,8 +76,8 @@ class Inputs:
         if class_weight is not None and not isinstance(class_weight, str):
             class_weight = {str(int(k)): float(w) for k, w in sorted(class_weight.items())}
         return {
-            "n_examples": self.data.n_examples if isinstance(self.data, ArrayData) else None,
             "validation": self._share,
+            "n_examples": self.data.n_examples if isinstance(self.data, ArrayData) else None,
             "class_weight": class_weight,
         }
 

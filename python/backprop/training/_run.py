@@ -5,8 +5,6 @@ The batches themselves run in the compiled core.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
@@ -17,12 +15,18 @@ from numpy.typing import NDArray
 from backprop import runtime
 from backprop._checks import flag, integer
 from backprop._inputs import all_finite
-from backprop.callbacks import Callback, Checkpoint, EarlyStopping
+from backprop.callbacks import Callback
 from backprop.errors import DivergenceError
 from backprop.history import History
 from backprop.network import Network
 from backprop.schedules import Constant, Cosine, OneCycle, Plateau, ReduceOnPlateau
 from backprop.training import _checkpoint
+from backprop.training._arguments import (
+    checked_callbacks,
+    checked_checkpoint,
+    checked_resume,
+    checked_stopping,
+)
 from backprop.training._data import ArrayData
 from backprop.training._engine import Engine, Hooks
 from backprop.training._inputs import Inputs
@@ -75,9 +79,9 @@ class Run:
         self.batch, self.batch_loss, self.lr = 0, float("nan"), settings.lr
         self._threads = None if threads is None else integer("threads", threads, 1, 1024)
         self._progress = None if progress is None else flag("progress", progress)
-        self._callbacks = _checked_callbacks(callbacks)
+        self._callbacks = checked_callbacks(callbacks)
         evaluation = inputs.evaluation
-        self._stopping = _checked_stopping(early_stopping)
+        self._stopping = checked_stopping(early_stopping)
         self._watch = Watch(
             self._stopping.monitor if self._stopping else None,
             self._stopping.mode if self._stopping else None,
@@ -87,7 +91,7 @@ class Run:
         self._best_theta: NDArray[Any] | None = None
         self._plateau = Plateau(settings.lr)
         self._plateau_name = "val_loss" if "val_loss" in evaluation.names else "loss"
-        self._checkpoint = _checked_checkpoint(checkpoint)
+        self._checkpoint = checked_checkpoint(checkpoint)
         self._writer = None if self._checkpoint is None else _checkpoint.Writer(self._checkpoint)
         if self._checkpoint is not None:
             self._watch_saved = Watch(self._checkpoint.monitor, self._checkpoint.mode, evaluation)
@@ -254,7 +258,7 @@ class Run:
 
     def _resume_from(self, resume: Any) -> None:
         """Bring the run to where a checkpoint left it; the network last, after all checks."""
-        path = _checked_resume(resume, self._checkpoint)
+        path = checked_resume(resume, self._checkpoint)
         if self._writer is not None:
             self._writer.open(resumed=path is not None)
         if path is None:
@@ -303,70 +307,3 @@ class Run:
             epoch + 1,
             batch + 1,
         )
-
-
-class _EpochEnd(Callback):
-    """A plain function as a callback."""
-
-    def __init__(self, function: Callable[[Run], object]) -> None:
-        self._function = function
-
-    def on_epoch_end(self, run: Run) -> None:
-        self._function(run)
-
-
-def _checked_callbacks(callbacks: Any) -> list[Callback]:
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"`callbacks` must be a list of callables, got {type(callbacks).__name__}")
-    checked = []
-    for callback in callbacks:
-        if isinstance(callback, type) and issubclass(callback, Callback):
-            raise TypeError(f"`callbacks` must hold objects, got the class {callback.__name__}")
-        if not isinstance(callback, Callback) and not callable(callback):
-            raise TypeError(f"`callbacks` must be callable, or a Callback, got {callback!r}")
-        checked.append(callback if isinstance(callback, Callback) else _EpochEnd(callback))
-    return checked
-
-
-def _checked_stopping(early_stopping: Any) -> EarlyStopping | None:
-    if early_stopping is None or isinstance(early_stopping, EarlyStopping):
-        return early_stopping
-    if isinstance(early_stopping, bool):
-        return EarlyStopping() if early_stopping else None
-    if isinstance(early_stopping, Mapping):
-        return EarlyStopping(**early_stopping)
-    try:
-        return EarlyStopping(patience=integer("early_stopping", early_stopping, 1))
-    except TypeError:
-        raise TypeError(
-            "`early_stopping` must be an EarlyStopping, its patience, or True, got "
-            f"{type(early_stopping).__name__}"
-        ) from None
-
-
-def _checked_checkpoint(checkpoint: Any) -> Checkpoint | None:
-    if checkpoint is None or isinstance(checkpoint, Checkpoint):
-        return checkpoint
-    if isinstance(checkpoint, str | os.PathLike):
-        return Checkpoint(os.fspath(checkpoint))
-    raise TypeError(
-        f"`checkpoint` must be a Checkpoint or its path, got {type(checkpoint).__name__}"
-    )
-
-
-def _checked_resume(resume: Any, checkpoint: Checkpoint | None) -> str | None:
-    """Return the file to resume from, None to begin anew."""
-    if resume is None or resume is False:
-        return None
-    if resume is True:
-        if checkpoint is None:
-            raise ValueError("`resume` must be a path where there is no `checkpoint`, got True")
-        return _checkpoint.newest(checkpoint.path)
-    if not isinstance(resume, str | os.PathLike):
-        raise TypeError(
-            f"`resume` must be the path of a checkpoint, or True, got {type(resume).__name__}"
-        )
-    path = _checkpoint.newest(resume)
-    if path is None:
-        raise FileNotFoundError(f"`resume` must name a checkpoint or their folder, got {resume!s}")
-    return path

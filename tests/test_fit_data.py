@@ -96,7 +96,7 @@ def test_every_method_takes_weights(method):
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"sample_weight": np.zeros(6)}, ValueError, "`sample_weight` must weigh at least one"),
+        ({"sample_weight": np.zeros(6)}, ValueError, "must weigh at least one example to train on"),
         ({"sample_weight": np.ones(5)}, ValueError, "one weight for each of the 6 examples"),
         ({"sample_weight": -np.ones(6)}, ValueError, "`sample_weight` must be finite and not neg"),
         ({"sample_weight": [np.nan] * 6}, ValueError, "`sample_weight` must be finite and not neg"),

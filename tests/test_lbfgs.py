@@ -116,6 +116,15 @@ def test_a_line_search_into_overflow_comes_back():
     assert net.loss(X, y) <= min(history["loss"])
 
 
+def test_the_last_iteration_has_its_checkpoint(tmp_path):
+    X, y = digits_like(50)
+    net = bp.Network([64, 10], dtype="float64")
+    checkpoint = bp.Checkpoint(tmp_path / "a.safetensors", every=1000, keep_best=False)
+    history = net.fit(X, y, epochs=900, optimizer="lbfgs", l2=0.1, checkpoint=checkpoint)
+    assert history.epochs < 900
+    np.testing.assert_array_equal(bp.load(tmp_path / "a.safetensors").theta, net.theta)
+
+
 def test_scipy_missing_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     net, X, y = make_case("relu", "softmax", 1)

@@ -59,3 +59,7 @@ def __getattr__(name: str) -> Any:
 
     module = import_module(f"{__name__}.{_LATER[name] or name}")
     return getattr(module, name) if _LATER[name] else module
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -49,8 +49,9 @@ class Inputs:
         else:
             X, y = checked_arrays(network, X, y)
             weight = network._weights(sample_weight)
-            if weight is not None or _is_share(validation):
-                network._core.loss(X, y, False, weight)  # every complaint about shapes and values
+            if class_weight is not None or _is_share(validation):
+                # Every complaint about shapes and values, before they index anything.
+                network._core.loss(X, y, False, weight)
             rows = None
             if _is_share(validation):
                 self._share = float(validation)

@@ -116,6 +116,7 @@ class Run:
                     self._minimise()
                 else:
                     self._descend(self._engine)
+                self._keep_last()
             if self._stopping and self._stopping.restore_best and self._best_theta is not None:
                 np.copyto(self.network.theta, self._best_theta)
             self._call("on_train_end")
@@ -200,6 +201,11 @@ class Run:
             if due or best:
                 self._writer.keep(self.network, self._state(), is_due=due, is_best=best)
         return over
+
+    def _keep_last(self) -> None:
+        """Give the last epoch its checkpoint, where L-BFGS ended by itself."""
+        if self._writer is not None and self._writer.newest_epoch < self.epoch:
+            self._writer.keep(self.network, self._state(), is_due=True, is_best=False)
 
     def _is_over(self) -> bool:
         return (

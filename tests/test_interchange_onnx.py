@@ -1,7 +1,6 @@
 """ONNX: the graph computes what the engine does, in NumPy here and in onnxruntime where it is."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -117,13 +116,6 @@ def test_the_graph_speaks_the_note_and_shares_the_weights():
         ("Softmax", "Y_hat"),
     ]
     assert graph.constants["W_1"] is net.W[0]
-
-
-def test_without_the_package_an_error_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r"to_onnx needs onnx; pip install 'backprop\[onnx\]'"):
-        bp.Network([2, 3]).to_onnx(tmp_path / "net.onnx")
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -34,8 +34,7 @@ _HIDDEN: dict[str, tuple[str, dict[str, Any]]] = {
     "gelu_tanh": ("GELU", {"approximate": "tanh"}),
     "silu": ("SiLU", {}),
     "mish": ("Mish", {}),
-    # From the threshold on PyTorch's is linear: by its own default an error of 2e-9.
-    "softplus": ("Softplus", {"beta": 1.0, "threshold": 40.0}),
+    "softplus": ("Softplus", {"beta": 1.0, "threshold": 20.0}),
     "hard_tanh": ("Hardtanh", {"min_val": -1.0, "max_val": 1.0}),
 }
 _OUTPUTS = {"softmax": "Softmax", "sigmoid": "Sigmoid", "exp": "Exp"}
@@ -120,6 +119,9 @@ def to_torch(net: Network, *, logits: bool = False) -> Sequential:
         modules.append(linear)
         if k < len(net.hidden_names) and net.hidden_names[k] != "linear":
             kind, settings = _HIDDEN[net.hidden_names[k]]
+            if kind == "Softplus":
+                # It is linear from the threshold on, by PyTorch's default an error of 2e-9.
+                settings = {**settings, "threshold": 40.0}
             modules.append(getattr(nn, kind)(**settings))
     if not logits and net.output_name != "linear":
         modules.append(_output(nn, net.output_name))
@@ -209,7 +211,7 @@ def _chain(
 
 def _linear(path: str, module: Any) -> Affine:
     origin = f"the Linear {path}" if path else "the Linear"
-    if not hasattr(module.weight, "shape") or "Uninitialized" in type(module.weight).__name__:
+    if type(module.weight).__name__ == "UninitializedParameter":
         raise ValueError(f"{origin} has no weights yet; run the module once")
     return Affine(
         origin, _array(module.weight), None if module.bias is None else _array(module.bias)
@@ -227,12 +229,11 @@ def _activation(path: str, kind: str, module: Any) -> str:
         ", ".join(f"{key}={value!r}" for key, value in settings.items())
         for settings in candidates.values()
     )
-    raise ValueError(f"{path} must be a {kind} with {wanted}, got {module!r}")
+    raise ValueError(f"{path} must be {kind} with {wanted}, got {module!r}")
 
 
 def _same(key: str, value: Any, ours: Any) -> bool:
-    # PyTorch's default, which differs from ours by 2e-9 at most.
-    return bool(value >= 20 if key == "threshold" else value == ours)
+    return bool(value >= ours if key == "threshold" else value == ours)
 
 
 def _last(path: str, kind: str, module: Any) -> str:

@@ -2,54 +2,23 @@
 
 import os
 import re
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
+from c_header import PROGRAM, WARNINGS, compile_c, compiler, run_header
 from cases import ACTIVATIONS, DTYPES, OUTPUTS, make_case
 
 import backprop as bp
 
-WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 # A few units in the last place: sums of another order, another library's functions.
 TOLERANCE = {"float32": 1e-6, "float64": 1e-13}
-# Reads examples and writes outputs as they lie in memory.
-PROGRAM = """
-#include <stdio.h>
-#include "net.h"
-int main(void) {
-  REAL x[NET_N_FEATURES], y_hat[NET_N_OUTPUTS];
-  while (fread(x, sizeof x, 1, stdin) == 1) {
-    net_predict(x, y_hat);
-    fwrite(y_hat, sizeof y_hat, 1, stdout);
-  }
-  return 0;
-}
-"""
-
-
-def compiler(*names):
-    found = [path for path in map(shutil.which, names) if path]
-    return found[0] if found else pytest.skip(f"needs a compiler: {' or '.join(names)}")
-
-
-def compile_c(folder, source, *options):
-    (folder / "main.c").write_text(source)
-    cc = compiler(os.environ.get("CC", "cc"), "gcc", "clang")
-    command = [cc, *options, *WARNINGS, "main.c", "-o", "main", "-lm"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return folder / "main"
 
 
 def run_c(net, X, folder, *options):
-    """Compute X by the compiled header."""
+    """Compute X by the compiled header of a network."""
     net.to_c(folder / "net.h")
-    real = "float" if net.dtype == np.float32 else "double"
-    program = compile_c(folder, PROGRAM, f"-DREAL={real}", *options)
-    printed = subprocess.run([program], input=X.tobytes(), capture_output=True, check=True).stdout
-    return np.frombuffer(printed, net.dtype).reshape(len(X), -1)
+    return run_header(folder, X, *options)
 
 
 def assert_close(Y_hat, net, X):
@@ -64,7 +33,7 @@ def assert_close(Y_hat, net, X):
 @pytest.mark.parametrize("hidden", ACTIVATIONS)
 def test_every_activation(tmp_path, hidden, dtype):
     net, X, _ = make_case(hidden, "linear", 3, dtype=dtype, m=20)
-    assert_close(run_c(net, X, tmp_path, "-std=c99", "-O2"), net, X)
+    assert_close(run_c(net, X, tmp_path, "-O2"), net, X)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -72,7 +41,7 @@ def test_every_activation(tmp_path, hidden, dtype):
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_every_output(tmp_path, output, n_hidden, dtype):
     net, X, _ = make_case("tanh", output, n_hidden, dtype=dtype, m=20)
-    assert_close(run_c(net, X, tmp_path, "-std=c99"), net, X)
+    assert_close(run_c(net, X, tmp_path), net, X)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -82,7 +51,7 @@ def test_activations_at_the_extremes_keep_their_digits(tmp_path, dtype):
     for hidden in ACTIVATIONS:
         net = bp.Network([1, 1, 1], hidden=hidden, output="linear", dtype=dtype)
         net.theta[:] = [1, 0, 1, 0]
-        Y_hat, expected = run_c(net, X, tmp_path, "-std=c99", "-O2"), net.forward(X)
+        Y_hat, expected = run_c(net, X, tmp_path, "-O2"), net.forward(X)
         # Of each number by itself, down to the smallest normal ones. The argument of erfc is
         # rounded, which its tail multiplies by a².
         allowed = TOLERANCE[dtype] * np.abs(expected) + np.finfo(dtype).tiny

@@ -13,7 +13,6 @@ from c_header import run_header
 
 import backprop as bp
 from backprop import io
-from backprop.cli import main
 
 Run = Callable[..., tuple[int, str, str]]
 TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
@@ -22,19 +21,6 @@ TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*argv: object) -> tuple[int, str, str]:
-        try:
-            code = main([str(arg) for arg in argv])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ def test_an_estimator_of_another_kind_is_refused():
     [
         (("mish", "linear", 1), None, "has one of relu, sigmoid, tanh, linear .* has mish"),
         (("tanh", "linear", 1), [0, 1, 2], "`classes` must be None for 3 linear outputs"),
-        (("tanh", "sigmoid", 1), [0, 1, 2], "`classes` must be None for 3 sigmoid outputs"),
+        (("tanh", "sigmoid", 1), [0, 2, 1], "`classes` must be None for 3 sigmoid outputs"),
         (("tanh", "softmax", 1), ["a", "b"], "must be 3 different labels for 3 softmax outputs"),
         (("tanh", "softmax", 1), ["a", "b", "a"], "must be 3 different labels"),
         (("tanh", "softmax", 1, 1), None, "must be 2 different labels for 1 softmax output, got"),
@@ -285,6 +285,11 @@ def test_networks_that_scikit_learn_does_not_have(case, classes, message):
     mixed = bp.Network([2, 2, 2, 2], hidden=["relu", "tanh"])
     with pytest.raises(ValueError, match="network has relu, tanh"):
         mixed.to_sklearn()
+
+
+def test_names_of_a_state_dict_are_numbered():
+    with pytest.raises(ValueError, match=r"`names` must hold {} for .* got 'layers'"):
+        to_state_dict(bp.Network([2, 3]), "layers")
 
 
 # --- imports -------------------------------------------------------------------------------------
@@ -302,7 +307,9 @@ def test_networks_that_scikit_learn_does_not_have(case, classes, message):
 def test_a_missing_package_is_named(monkeypatch, tmp_path, module, call, install):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=f"needs {module}; pip install {install} installs it"):
+    with pytest.raises(
+        ImportError, match=f"needs {module.split('.')[0]}; pip install {install} installs it"
+    ):
         call(bp.Network([2, 3]))
     assert not list(tmp_path.iterdir())
 

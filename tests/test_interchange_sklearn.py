@@ -72,7 +72,7 @@ def test_there_and_back(task, activation, dtype):
     net, classes = bp.from_sklearn(estimator)
     assert net.dtype == dtype
     assert_same_predictions(estimator, net, classes)
-    back = net.to_sklearn(classes if task != "multilabel" else None)
+    back = net.to_sklearn(classes)
     assert type(back) is kind
     assert_same_predictions(back, net, classes)
     for mine, theirs in zip(back.coefs_, estimator.coefs_, strict=True):

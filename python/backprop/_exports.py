@@ -110,7 +110,7 @@ class Exports:
         ----------
         classes : array_like, optional
             The label of each class, in the order of the outputs; 0 .. p-1 if not given. A sigmoid
-            output takes two if it is one, and none if it is several labels at once.
+            output takes two if it is one; several labels at once have none but their numbers.
 
         Returns
         -------

@@ -134,10 +134,10 @@ def _predict(sizes: tuple[int, ...], activations: list[str]) -> Iterator[str]:
     yield "static inline void NAME_predict(const double *x, double *y_hat) {"
     n_layers = len(activations)
     if n_layers > 1:
-        yield f"  double h[2][{max(sizes[1:-1])}];"
+        yield f"  double h[{min(2, n_layers - 1)}][{max(sizes[1:-1])}];"
     source = "x"
     for k, g in enumerate(activations, 1):
-        target = "y_hat" if k == n_layers else f"h[{k % 2}]"
+        target = "y_hat" if k == n_layers else f"h[{(k - 1) % 2}]"
         yield (
             f"  NAME_layer(NAME_W_{k}, NAME_b_{k}, {source}, {target}, {sizes[k]}, {sizes[k - 1]});"
         )

@@ -16,5 +16,5 @@ def needed(module: str, for_what: str, install: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise ImportError(
-            f"{for_what} needs {module}; pip install {install} installs it"
+            f"{for_what} needs {module.partition('.')[0]}; pip install {install} installs it"
         ) from error

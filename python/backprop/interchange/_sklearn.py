@@ -131,11 +131,13 @@ def _labels(net: Network, classes: ArrayLike | None) -> NDArray[Any] | None:
     p = net.layer_sizes[-1]
     n_classes = {"softmax": p, "sigmoid": 2 if p == 1 else 0}.get(net.output_name, 0)
     if n_classes == 0:
-        if classes is not None:
+        is_multilabel = net.output_name == "sigmoid"
+        # scikit-learn numbers several labels at once.
+        if classes is not None and not (is_multilabel and np.array_equal(classes, np.arange(p))):
             raise ValueError(
                 f"`classes` must be None for {p} {net.output_name} outputs, got {classes!r}"
             )
-        return np.eye(p, dtype=np.int64) if net.output_name == "sigmoid" else None
+        return np.eye(p, dtype=np.int64) if is_multilabel else None
     labels = np.arange(n_classes) if classes is None else np.asarray(classes)
     if n_classes < 2 or labels.shape != (n_classes,) or len(np.unique(labels)) != n_classes:
         raise ValueError(

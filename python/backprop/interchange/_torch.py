@@ -40,9 +40,8 @@ _HIDDEN: dict[str, tuple[str, dict[str, Any]]] = {
 _OUTPUTS = {"softmax": "Softmax", "sigmoid": "Sigmoid", "exp": "Exp"}
 # What does nothing to a prediction.
 _PASSED_OVER = ("Identity", "Dropout", "AlphaDropout", "FeatureAlphaDropout")
-_SUPPORTED = ", ".join(
-    ["Linear", *dict.fromkeys(kind for kind, _ in _HIDDEN.values()), "Softmax", *_PASSED_OVER]
-)
+_KINDS = ("Linear", *dict.fromkeys(kind for kind, _ in _HIDDEN.values()), "Softmax", "Exp")
+_SUPPORTED = ", ".join([*_KINDS[:-1], *_PASSED_OVER])
 
 
 def from_torch(
@@ -91,15 +90,17 @@ def from_torch(
                     "state dict holds weights alone"
                 )
             hidden = []
-        return assemble(layers, hidden=hidden, output=output or "linear", loss=loss, dtype=dtype)
+        output = "linear" if output is None else output
+        return assemble(layers, hidden=hidden, output=output, loss=loss, dtype=dtype)
     if hidden is not None:
         raise ValueError("`hidden` is for state dicts; a module has activations of its own")
     layers, names, last = _chain(list(_walk(module, "")))
-    if last is not None and output not in (None, last):
+    if output is None:
+        output = last or "linear"
+    elif last is not None and output != last:
         raise ValueError(
             f"`output` must be {last!r}, with which the module ends, or left out, got {output!r}"
         )
-    output = last or output or "linear"
     return assemble(layers, hidden=names, output=output, loss=loss, dtype=dtype)
 
 
@@ -142,10 +143,14 @@ def to_state_dict(net: Network, names: str = "layers.{}") -> dict[str, Tensor]:
     ------
     ImportError
         If torch is not installed.
+    ValueError
+        If ``names`` has no ``{}``.
     """
+    if "{}" not in names:
+        raise ValueError(f"`names` must hold {{}} for the number of the layer, got {names!r}")
     torch = needed("torch", "to_state_dict", "torch")
     return {
-        f"{names.format(k)}.{part}": torch.from_numpy(array.copy())
+        f"{names.replace('{}', str(k))}.{part}": torch.from_numpy(array.copy())
         for k, arrays in enumerate(zip(net.W, net.b, strict=True))
         for part, array in zip(("weight", "bias"), arrays, strict=True)
     }
@@ -175,7 +180,7 @@ def _walk(module: Any, path: str) -> Iterator[tuple[str, str, Any]]:
         # Not its named_children, which leaves out a module that occurs twice.
         for name, child in module._modules.items():
             yield from _walk(child, f"{path}.{name}" if path else name)
-    elif kind == "Linear" or kind in _OUTPUTS.values() or kind in [k for k, _ in _HIDDEN.values()]:
+    elif kind in _KINDS:
         yield path, kind, module
     elif kind not in _PASSED_OVER:
         if not hasattr(module, "state_dict"):

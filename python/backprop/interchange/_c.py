@@ -46,7 +46,7 @@ _ACTIVATIONS = {
 _LAYER = """
 /* a <- W h + b, W being n_out rows of n_in numbers */
 static inline void NAME_layer(const double *W, const double *b, const double *h, double *a,
-                              size_t n_out, size_t n_in) {
+    size_t n_out, size_t n_in) {
   for (size_t i = 0; i < n_out; ++i) {
     double sum = b[i];
     for (size_t j = 0; j < n_in; ++j) sum += *W++ * h[j];

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from cases import make_case
+from test_bad_input import refuses
 from test_fit import digits_like
 
 import backprop as bp
@@ -120,10 +121,7 @@ def test_every_method_takes_weights(method):
 )
 def test_bad_weights_are_refused(settings, error, message):
     net, X, y = make_case("relu", "softmax", 1)
-    before = net.theta.copy()
-    with pytest.raises(error, match=re.escape(message)):
-        net.fit(X, y, **settings)
-    np.testing.assert_array_equal(net.theta, before)
+    refuses(net, error, message, lambda: net.fit(X, y, **settings))
 
 
 def test_quantities_have_no_class_weights():

@@ -1,13 +1,13 @@
 """What watches a training: callbacks, early stopping, metrics, threads, the progress bar."""
 
 import io
-import re
 import sys
 import types
 
 import numpy as np
 import pytest
 from cases import make_case
+from test_bad_input import refuses
 from test_fit import digits_like
 
 import backprop as bp
@@ -298,10 +298,7 @@ def test_metrics_of_trained_and_of_held_out_examples():
 )
 def test_bad_settings_are_refused(settings, error, message):
     net, X, y = make_case("relu", "softmax", 1)
-    before = net.theta.copy()
-    with pytest.raises(error, match=re.escape(message)):
-        net.fit(X, y, **settings)
-    np.testing.assert_array_equal(net.theta, before)
+    refuses(net, error, message, lambda: net.fit(X, y, **settings))
 
 
 @pytest.mark.parametrize("name", set(optimizers.OPTIMIZERS) - {"lbfgs"})

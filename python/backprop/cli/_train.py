@@ -29,7 +29,7 @@ from backprop.training import Run
 
 _LR = {"classification": 0.1, "regression": 0.01}
 # Not of the training: it would be the same without.
-_NOT_OPTIONS = ("command", "version", "config", "resume")
+_NOT_OPTIONS = ("command", "version", "config", "checkpoint", "every", "keep_last", "resume")
 
 
 class Parts(NamedTuple):

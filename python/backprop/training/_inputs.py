@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop.data import split_indices
 from backprop.network import Network
 from backprop.training._data import ArrayData, Batch, BatchData, Data, checked_arrays
 from backprop.training._watch import Evaluation
@@ -108,6 +107,8 @@ def _split(
     network: Network, y: NDArray[Any], share: Any, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows to train on and those held out, each class in its share."""
+    from backprop.data import split_indices  # with readers of files that only this needs
+
     if not 0 < share < 1:
         raise ValueError(
             f"`validation` must be a share between 0 and 1, or a pair (X, y), got {share!r}"

@@ -95,11 +95,18 @@ class Run:
         self._writer = None if self._checkpoint is None else _checkpoint.Writer(self._checkpoint)
         if self._checkpoint is not None:
             self._watch_saved = Watch(self._checkpoint.monitor, self._checkpoint.mode, evaluation)
-        self._engine = None if settings.full_batch else self._make_engine()
-        self._resume_from(resume)
-
-    def _make_engine(self) -> Engine:
-        return Engine(self.network, self._settings, self._inputs.data, self._batch_hooks())
+        self._engine = (
+            None
+            if settings.full_batch
+            else Engine(network, settings, inputs.data, self._batch_hooks())
+        )
+        path = checked_resume(resume, self._checkpoint)
+        saved = None if path is None else self._read(path)
+        if self._writer is not None:
+            self._writer.open(resumed=path is not None)
+        # Last, after everything that may be refused.
+        if saved is not None:
+            self._continue_from(*saved)
 
     @property
     def epoch(self) -> int:
@@ -262,13 +269,8 @@ class Run:
             best_theta=self._best_theta,
         )
 
-    def _resume_from(self, resume: Any) -> None:
-        """Bring the run to where a checkpoint left it; the network last, after all checks."""
-        path = checked_resume(resume, self._checkpoint)
-        if self._writer is not None:
-            self._writer.open(resumed=path is not None)
-        if path is None:
-            return
+    def _read(self, path: str) -> tuple[NDArray[Any], _checkpoint.Progress]:
+        """Return weights and progress of a checkpoint of this training; nothing is changed."""
         if self._engine is None:
             raise ValueError(
                 "`resume` must be left out for L-BFGS, whose memory SciPy does not give away; load "
@@ -288,6 +290,11 @@ class Run:
                 f"`metrics` must be those of {path} to resume it, which has "
                 f"{', '.join(saved.history)}, got {', '.join(self._inputs.evaluation.names)}"
             )
+        return theta, saved
+
+    def _continue_from(self, theta: NDArray[Any], saved: _checkpoint.Progress) -> None:
+        """Bring the run to where a checkpoint left it."""
+        assert self._engine is not None
         self._first_epoch = saved.epoch - len(saved.history["loss"])
         self.history = History(saved.history)
         if self._stopping:
@@ -306,10 +313,12 @@ class Run:
         n_batches = self._inputs.data.n_batches
         of = "" if n_batches is None else f" of {n_batches}"
         weights = f"those after epoch {kept}" if kept else "those before training"
+        remedy = f"Try a smaller lr (it is {self.lr:g}), or standardise the columns of X"
+        if self._settings.full_batch:
+            remedy = "Try smaller weights, or standardise the columns of X"
         return DivergenceError(
             f"{what} in epoch {epoch + 1} of {self.epochs}, batch {batch + 1}{of}; the "
-            f"weights are {weights}. Try a smaller lr (it is {self.lr:g}), or standardise the "
-            "columns of X",
+            f"weights are {weights}. {remedy}",
             epoch + 1,
             batch + 1,
         )

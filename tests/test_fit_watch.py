@@ -209,12 +209,12 @@ def test_without_validation_the_training_loss_is_watched():
     assert all(best - loss <= 0.01 for loss in losses[-3:])
 
 
-def test_early_stopping_may_be_true_false_or_a_mapping():
+def test_early_stopping_may_be_a_patience_true_or_false():
     net, X, y, validation = overfitting()
     settings = {"epochs": 100, "lr": 0.5, "batch_size": 4, "validation": validation}
     lengths = [
         net.copy().fit(X, y, early_stopping=stopping, **settings).epochs
-        for stopping in (True, 10, {"patience": 10}, False)
+        for stopping in (True, 10, EarlyStopping(), False)
     ]
     assert lengths[0] == lengths[1] == lengths[2] < lengths[3] == 100
 

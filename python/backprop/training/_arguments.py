@@ -6,7 +6,7 @@ All raise TypeError for a wrong kind and ValueError for a wrong value.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from backprop._checks import integer
@@ -47,8 +47,6 @@ def checked_stopping(early_stopping: Any) -> EarlyStopping | None:
         return early_stopping
     if isinstance(early_stopping, bool):
         return EarlyStopping() if early_stopping else None
-    if isinstance(early_stopping, Mapping):
-        return EarlyStopping(**early_stopping)
     try:
         return EarlyStopping(patience=integer("early_stopping", early_stopping, 1))
     except TypeError:

@@ -145,5 +145,5 @@ def _norm(array: NDArray[np.floating]) -> float:
 
 def _strongest(layer: LayerAccount) -> str:
     # Equal but for rounding, the first comes first, whatever the instruction set.
-    units = np.argsort(-layer.unit_shares.round(9), kind="stable")[:_N_UNITS]
+    units = np.argsort(-layer.unit_shares.round(6), kind="stable")[:_N_UNITS]
     return ", ".join(f"[{u}] {layer.unit_shares[u]:.1%}" for u in units if layer.unit_shares[u])

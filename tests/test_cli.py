@@ -391,7 +391,9 @@ def test_wrong_usage_is_one_line_and_code_2(run: Run, argv: str, message: str) -
         ("predict net.safetensors good.csv --proba", "predicts no classes; --proba needs a clas"),
         ("predict cut.safetensors digits", "cut.safetensors cannot be loaded as a network"),
         ("evaluate net.safetensors noy.npz", "noy.npz has no target to compare with"),
-        ("check none.safetensors", "none.safetensors"),
+        ("check none.safetensors", "error: none.safetensors: No such file or directory"),
+        ("train .", "error: . must be a file or a bundled data set, found a folder"),
+        ("predict . digits", "error: .: Is a directory"),
     ],
 )
 def test_failures_are_one_line_and_code_1(run: Run, argv: str, message: str) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from playing import Case, assert_silent, in_browser, text_of
 
-
 # The rows of the tables of one weight in which the text of a cell runs into the next.
 OVERLAPS = """
     const extent = (cell) => {

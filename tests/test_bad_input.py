@@ -542,7 +542,8 @@ def test_bad_networks(arguments, error, message):
     [
         (0, ValueError, "`n_threads` must be at least 1, got 0"),
         (-1, ValueError, "`n_threads` must be at least 1, got -1"),
-        (10**9, ValueError, "`n_threads` must be at most 32768, got 1000000000"),
+        (1025, ValueError, "`n_threads` must be at most 1024, got 1025"),
+        (10**9, ValueError, "`n_threads` must be at most 1024, got 1000000000"),
         (1.5, TypeError, "`n_threads` must be an integer, got 1.5"),
     ],
 )

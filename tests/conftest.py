@@ -1,6 +1,7 @@
 """What several test files ask for: the browser, the command line, Ctrl-C, and nothing skipped."""
 
 import os
+import signal
 
 import pytest
 from browser import Browser, missing
@@ -45,6 +46,11 @@ def run(capsys):
         return code, out, err
 
     return run
+
+
+def pytest_configure():
+    # What a shell starts in the background ignores Ctrl-C, and so would all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

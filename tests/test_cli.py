@@ -495,7 +495,10 @@ def test_ctrl_c_stops_a_running_training_cleanly() -> None:
         assert "digits" in process.stdout.readline()
         assert "network" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "Traceback" not in err
     if err:

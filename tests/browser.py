@@ -54,6 +54,8 @@ class Browser:
             }
             wanted = {"capabilities": {"alwaysMatch": options}}
             self._url += f"/session/{self._ask('POST', '/session', wanted)['sessionId']}"
+            # Without it some versions send no focus events to a page that nobody has clicked.
+            self._command("Emulation.setFocusEmulationEnabled", {"enabled": True})
         except BaseException:
             self._stop()
             raise

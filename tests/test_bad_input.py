@@ -103,6 +103,12 @@ BAD_Y = {
     ),
     "NaN": ([0, 1, np.nan, 0, 0, 0], ValueError, "whole class numbers, got nan at position 2"),
     "inf": ([0, 1, np.inf, 0, 0, 0], ValueError, "whole class numbers, got infinity"),
+    "beyond int64": (
+        np.full(6, 2**63, np.uint64),
+        ValueError,
+        "`y` must hold class numbers that fit int64, got 9223372036854775808",
+    ),
+    "far beyond int64": ([-1e30] * 6, ValueError, "numbers that fit int64, got 1e+30"),
     "text": (
         list("abcabc"),
         TypeError,
@@ -325,7 +331,7 @@ def test_the_core_refuses_a_bad_order(order, error, message):
         (np.ones(2), ValueError, "`lr` must be a number, or have one for each of the 3 batches"),
         (np.ones((3, 1)), ValueError, "each of the 3 batches, got shape (3, 1)"),
         (np.ones(3, np.float32), TypeError, "`lr` must be a NumPy array of float64, got float32"),
-        ("much", TypeError, "must be real number, not str"),
+        (np.array([1, np.nan, 1]), ValueError, "`lr` must be finite in float32 and not negative"),
     ],
 )
 def test_the_core_refuses_bad_learning_rates(lr, error, message):
@@ -333,6 +339,25 @@ def test_the_core_refuses_bad_learning_rates(lr, error, message):
     trainer = _backprop.Trainer32(core, 2)
     X, y = np.ones((6, 4), np.float32), np.zeros(6, np.int64)
     refuses(core, error, message, lambda: trainer.epoch(X, y, None, lr))
+
+
+@pytest.mark.parametrize(
+    ("lr", "error", "message"),
+    [
+        (np.nan, ValueError, "`lr` must be finite in float32 and not negative, got nan"),
+        (-np.inf, ValueError, "`lr` must be finite in float32 and not negative, got -inf"),
+        (-0.1, ValueError, "`lr` must be finite in float32 and not negative, got -0.1"),
+        (1e300, ValueError, "`lr` must be finite in float32 and not negative, got 1e+300"),
+        ("much", TypeError, "`lr` must be a number, got 'much'"),
+        (None, TypeError, "`lr` must be a number, got None"),
+    ],
+)
+def test_the_core_refuses_a_learning_rate_that_would_spoil_the_weights(lr, error, message):
+    core = _backprop.Network32([4, 5, 3], ["relu"], "softmax", "cross_entropy")
+    trainer = _backprop.Trainer32(core, 2)
+    X, y = np.ones((6, 4), np.float32), np.zeros(6, np.int64)
+    refuses(core, error, message, lambda: trainer.epoch(X, y, None, lr))
+    refuses(core, error, message, lambda: core.step(X, y, lr))
 
 
 @pytest.mark.parametrize(
@@ -456,6 +481,9 @@ def test_bad_learning_rates_of_step(lr):
         ({"layer_sizes": [4, 2.0]}, TypeError, "`layer_sizes[1]` must be an integer, got 2.0"),
         ({"layer_sizes": 64}, TypeError, "`layer_sizes` must be a sequence of integers such as"),
         ({"layer_sizes": "64"}, TypeError, "`layer_sizes` must be a sequence of integers such as"),
+        ({"layer_sizes": {4, 5, 3}}, TypeError, "`layer_sizes` must be a sequence of integers suc"),
+        ({"layer_sizes": {4: 5}}, TypeError, "`layer_sizes` must be a sequence of integers such"),
+        ({"layer_sizes": b"@@"}, TypeError, "`layer_sizes` must be a sequence of integers such as"),
         ({"layer_sizes": [10**9, 10**9]}, (ValueError, MemoryError), "memory"),
         ({"layer_sizes": [10**6, 10**6]}, MemoryError, "does not fit in this machine's memory"),
         ({"layer_sizes": [10**30, 2]}, ValueError, "`layer_sizes[0]` must be at most 92233720368"),
@@ -471,6 +499,11 @@ def test_bad_learning_rates_of_step(lr):
         ({"hidden": ["relu"] * 3}, ValueError, "one for each of the 1 hidden layers, got 3"),
         ({"hidden": None}, TypeError, "`hidden` must be a name or a list of names, got None"),
         ({"hidden": [3]}, TypeError, "`hidden[0]` must be a name, got int"),
+        ({"hidden": {"relu"}}, TypeError, "`hidden` must be a name or a list of names, got {'re"),
+        ({"seed": -1}, ValueError, "`seed` must be at least 0, got -1"),
+        ({"seed": 2**64}, ValueError, "`seed` must be at most 18446744073709551615, got 1844674"),
+        ({"seed": 1.5}, TypeError, "`seed` must be an integer, got 1.5"),
+        ({"seed": "zero"}, TypeError, "`seed` must be an integer, got 'zero'"),
         ({"output": "sofmax"}, ValueError, "did you mean 'softmax'?"),
         ({"loss": "crossentropy"}, ValueError, "got 'crossentropy'; did you mean 'cross_entropy'?"),
         (
@@ -508,7 +541,8 @@ def test_bad_networks(arguments, error, message):
     [
         (0, ValueError, "`n_threads` must be at least 1, got 0"),
         (-1, ValueError, "`n_threads` must be at least 1, got -1"),
-        (10**9, ValueError, "`n_threads` must be at most 32768, got 1000000000"),
+        (1025, ValueError, "`n_threads` must be at most 1024, got 1025"),
+        (10**9, ValueError, "`n_threads` must be at most 1024, got 1000000000"),
         (1.5, TypeError, "`n_threads` must be an integer, got 1.5"),
     ],
 )

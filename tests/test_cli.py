@@ -393,7 +393,9 @@ def test_wrong_usage_is_one_line_and_code_2(run: Run, argv: str, message: str) -
         ("predict net.safetensors good.csv --proba", "predicts no classes; --proba needs a clas"),
         ("predict cut.safetensors digits", "cut.safetensors cannot be loaded as a network"),
         ("evaluate net.safetensors noy.npz", "noy.npz has no target to compare with"),
-        ("check none.safetensors", "none.safetensors"),
+        ("check none.safetensors", "error: none.safetensors: No such file or directory"),
+        ("train .", "error: . must be a file or a bundled data set, found a folder"),
+        ("predict . digits", "error: .: Is a directory"),
     ],
 )
 def test_failures_are_one_line_and_code_1(run: Run, argv: str, message: str) -> None:
@@ -492,7 +494,10 @@ def test_ctrl_c_stops_a_running_training_cleanly() -> None:
         assert "digits" in process.stdout.readline()
         assert "network" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "Traceback" not in err
     if err:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_the_core_passes_its_unit_tests_on_every_level_of_this_machine(tmp_path:
     compiled = (tmp_path / "build" / "cpp" / "tests").glob("backprop_tests_*")
     tested = set(re.findall(r"core_(\w+) \.+ +Passed", printed))
     assert tested == {path.stem.removeprefix("backprop_tests_") for path in compiled}
+
+
+def test_the_chapter_finds_the_folder_of_the_packages(tmp_path: Path) -> None:
+    install, *commands = blocks("sh")[0].splitlines()
+    # Installing is what got us here.
+    assert install.split() == ["pip", "install", "backprop", "cmeel-eigen"]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    printed = run_block("\n".join([*commands, 'echo "$SITE"']), tmp_path, PATH=path)
+    assert Path(printed.strip()) == SITE_PACKAGES
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from cases import DTYPES, OUTPUTS, as_lists, make_case, names_of, relative_norm
 
 import backprop as bp
 from backprop import _backprop, reference
+from backprop.data import load_digits
 
 
 def digits_like(m=200, dtype="float64"):
@@ -32,7 +33,7 @@ def test_two_epochs_equal_the_reference(shuffle):
 
 
 def test_two_epochs_on_digits_equal_the_reference():
-    digits = pytest.importorskip("backprop.data").load_digits()
+    digits = load_digits()
     X, y = digits.X[:200].astype(np.float64) / 16, digits.y[:200]
     net = bp.Network([64, 30, 10], dtype="float64")
     W, b = as_lists(net)

@@ -8,6 +8,18 @@ import numpy as np
 import pytest
 from playing import Case, assert_silent, in_browser, text_of
 
+# The rows of the tables of one weight in which the text of a cell runs into the next.
+OVERLAPS = """
+    const extent = (cell) => {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      return range.getBoundingClientRect();
+    };
+    return [...document.querySelectorAll("#weight tr")].filter((row) =>
+      [...row.cells].slice(1).some((cell, n) =>
+        cell.textContent && extent(row.cells[n]).right > extent(cell).left))
+      .map((row) => row.textContent);"""
+
 
 class TestHands:
     pytestmark = in_browser
@@ -127,6 +139,7 @@ class TestHands:
                 assert page.run("return document.documentElement.scrollWidth") <= width
             page.run("pickWeight({ k: 1, i: 0, j: 0 })")
             assert page.run("return document.documentElement.scrollWidth") <= width
+            assert page.run(OVERLAPS) == []
             colours = page.run(
                 """const style = getComputedStyle(document.documentElement);
                 return Object.fromEntries(["paper", "card", "ink", "muted", "accent", "on-accent"]

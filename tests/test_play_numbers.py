@@ -142,13 +142,14 @@ class TestLearning:
     def test_many_steps_and_the_plane_are_the_engines(self, show):
         X, y = play.two_moons(30, seed=3)
         case = Case([2, 4, 3, 2], "tanh", "softmax")
-        case.X, case.y, case.lr = X, y, 0.7
+        # A larger lr than 0.5 leaves the descent unsteady: it blows rounding up to 1e-7 and more.
+        case.X, case.y, case.lr = X, y, 0.5
         browser = show(case)
         before = self.regions(browser)
         self.assert_regions(before, case)
         browser.click("[data-steps='100']")
         for _ in range(100):
-            case.net.step(X, y, 0.7)
+            case.net.step(X, y, case.lr)
         after = self.regions(browser)
         self.assert_regions(after, case)
         assert (before != after).any()

@@ -152,7 +152,7 @@ def test_others_in_the_same_process_do_no_harm(other, first):
             "import numpy as np\n"
             "from sklearn.neural_network import MLPClassifier\n"
             "X = np.random.default_rng(0).random((200, 8)); y = X[:, 0] > 0.5\n"
-            "MLPClassifier(max_iter=2, tol=1.0, n_iter_no_change=1000).partial_fit(X, y, [0, 1])"
+            "MLPClassifier().partial_fit(X, y, classes=[0, 1])"
         ),
     }[other]
     steps = "\n".join(imports if first else imports[::-1])

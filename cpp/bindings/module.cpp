@@ -141,13 +141,30 @@ py::tuple gradients(BoundNetwork<T>& net, py::handle X_object, py::handle y_obje
   return py::make_tuple(value, gradient);
 }
 
+/// A learning rate that leaves finite weights finite: 0 does, as at the start of a warm-up.
 template <class T>
-double descend(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, double lr,
+double checked_rate(double lr) {
+  if (!(lr >= 0 && std::isfinite(static_cast<T>(lr))))
+    throw py::value_error("`lr` must be finite in " + std::string(dtype_name<T>()) +
+                          " and not negative, got " + std::string(py::repr(py::float_(lr))));
+  return lr;
+}
+
+template <class T>
+double checked_rate(py::handle object) {
+  const double lr = PyFloat_AsDouble(object.ptr());
+  if (PyErr_Occurred() == nullptr) return checked_rate<T>(lr);
+  PyErr_Clear();
+  throw py::type_error("`lr` must be a number, got " + std::string(py::repr(object)));
+}
+
+template <class T>
+double descend(BoundNetwork<T>& net, py::handle X_object, py::handle y_object, py::handle lr,
                bool check_finite, py::handle weight_object) {
   const Examples<T> X = map_examples<T>(X_object, net, check_finite);
   const Targets<T> y =
       weighted(map_targets<T>(y_object, net, X.count, check_finite), weight_object, X.count);
-  const GradientDescent<T> rule{net.theta(), static_cast<T>(lr)};
+  const GradientDescent<T> rule{net.theta(), static_cast<T>(checked_rate<T>(lr))};
   const py::gil_scoped_release release;  // pure computation on mapped memory
   return net.with_workspace(X.count, Keep::gradient,
                             [&](Workspace<T>& ws) { return full_step(net, X, y, ws, rule); });
@@ -256,17 +273,16 @@ inline Order map_order(py::handle object, Index m) {
 }
 
 /// One learning rate, or one for each of the batches.
-inline Rates map_rates(py::handle object, Index n_batches) {
-  if (!py::isinstance<py::array>(object)) {
-    const double lr = PyFloat_AsDouble(object.ptr());
-    if (PyErr_Occurred()) throw py::error_already_set();
-    return lr;
-  }
+template <class T>
+Rates map_rates(py::handle object, Index n_batches) {
+  if (!py::isinstance<py::array>(object)) return checked_rate<T>(object);
   const py::array array = require_array<double>(object, "lr");
   if (array.ndim() != 1 || array.shape(0) != n_batches)
     throw py::value_error("`lr` must be a number, or have one for each of the " +
                           std::to_string(n_batches) + " batches, got shape " + shape_of(array));
-  return Rates(map_vector<double>(array, "lr"));
+  const auto rates = map_vector<double>(array, "lr");
+  for (Index i = 0; i < n_batches; ++i) checked_rate<T>(rates[i]);
+  return Rates(rates);
 }
 
 template <class T>
@@ -276,7 +292,7 @@ py::tuple epoch(BoundTrainer<T>& trainer, py::handle X_object, py::handle y_obje
   const Targets<T> y =
       weighted(map_targets<T>(y_object, trainer.net, X.count, false), weight_object, X.count);
   const Order order = map_order(order_object, X.count);
-  const Rates lr = map_rates(lr_object, backprop::ceil_div(order.count, trainer.batch_size));
+  const Rates lr = map_rates<T>(lr_object, backprop::ceil_div(order.count, trainer.batch_size));
   InterruptCheck interrupted(trainer.net.layout().n_parameters(), trainer.batch_size);
   typename Trainer<T>::Epoch result{};
   {

@@ -1,6 +1,6 @@
 """Which sizes, names and dtypes make a network. All raise TypeError or ValueError for others."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,13 @@ from backprop import _backprop
 from backprop._checks import integer, known_name, number
 
 _DTYPES = ("float32", "float64")
+# They can be iterated over, but not as the list of layers somebody meant: a set has no order.
+_NO_SEQUENCE = (str, bytes, Set, Mapping)
 
 
 def checked_sizes(layer_sizes: Any) -> list[int]:
     """Return n_0 .. n_L as integers of at least 1."""
-    if isinstance(layer_sizes, str) or not isinstance(layer_sizes, Iterable):
+    if isinstance(layer_sizes, _NO_SEQUENCE) or not isinstance(layer_sizes, Iterable):
         raise TypeError(
             f"`layer_sizes` must be a sequence of integers such as [64, 100, 10], got "
             f"{layer_sizes!r}"
@@ -31,7 +33,7 @@ def checked_hidden(hidden: Any, n_hidden: int) -> list[str]:
     known = _backprop.activations()
     if isinstance(hidden, str):
         return [known_name("hidden", hidden, known)] * n_hidden
-    if not isinstance(hidden, Iterable):
+    if isinstance(hidden, _NO_SEQUENCE) or not isinstance(hidden, Iterable):
         raise TypeError(f"`hidden` must be a name or a list of names, got {hidden!r}")
     names = [known_name(f"hidden[{i}]", name, known) for i, name in enumerate(hidden)]
     if len(names) != n_hidden:

@@ -124,6 +124,8 @@ def _as_labels(array: NDArray[Any]) -> NDArray[Any]:
             )
         if not all_finite(array.reshape(-1)):
             raise ValueError("`y` must hold whole class numbers, got infinity")
+    if array.dtype.kind in "fu" and array.size and (largest := np.abs(array).max()) >= 2**63:
+        raise ValueError(f"`y` must hold class numbers that fit int64, got {largest}")
     return np.asarray(array, dtype=np.int64)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop._checks import known_name, positive
+from backprop._checks import integer, known_name, positive
 
 # A string, because naming numpy.random imports it, and that takes longer than this package.
 Draw = Callable[["np.random.Generator", int, int], NDArray[np.float64]]
@@ -82,7 +82,14 @@ def initialize(W: Sequence[NDArray[Any]], draw: Draw, seed: Any) -> None:
 
     The draws are float64 whatever the dtype of ``W``, so that networks of one seed agree to
     rounding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``seed`` is no integer from 0 to 2⁶⁴ - 1, Generator or None.
     """
+    if not (seed is None or isinstance(seed, np.random.Generator)):
+        seed = integer("seed", seed, 0, 2**64 - 1)
     rng = np.random.default_rng(seed)
     for W_k in W:
         n_out, n_in = W_k.shape

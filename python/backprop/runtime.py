@@ -23,9 +23,9 @@ def set_num_threads(n_threads: int) -> None:
     Raises
     ------
     TypeError, ValueError
-        If ``n_threads`` is not an integer of at least 1.
+        If ``n_threads`` is not an integer from 1 to 1024.
     """
-    _backprop.set_num_threads(integer("n_threads", n_threads, 1, 2**15))
+    _backprop.set_num_threads(integer("n_threads", n_threads, 1, 1024))
 
 
 @contextmanager

@@ -57,7 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         ArithmeticError,
         MemoryError,
     ) as error:
-        return _fail(args.command, str(error) or type(error).__name__, 1)
+        return _fail(args.command, _message(error), 1)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fspath(error.filename)}: {error.strerror}"
+    return str(error) or type(error).__name__
 
 
 def _fail(command: str, message: str, code: int) -> int:

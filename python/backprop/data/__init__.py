@@ -88,6 +88,8 @@ def load(
         raise ValueError(f"a second file must be the y.npy of an X.npy, got {name} first")
     if name in BUNDLED:
         return BUNDLED[name]()
+    if os.path.isdir(name):
+        raise IsADirectoryError(f"{name} must be a file or a bundled data set, found a folder")
     if not os.path.exists(name):
         raise FileNotFoundError(
             f"{name} must be a file or a bundled data set ({', '.join(BUNDLED)}), found neither"

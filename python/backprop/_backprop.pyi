@@ -92,7 +92,7 @@ class _Trainer(Generic[T]):
         self,
         X: NDArray[T],
         y: NDArray[Any],
-        order: NDArray[np.int64],
+        order: NDArray[np.int64] | None,
         lr: float,
         sample_weight: NDArray[T] | None = None,
     ) -> tuple[float, int]: ...

@@ -77,12 +77,13 @@ class Run:
         """Run the epochs; see `Network.fit`."""
         X, y, seed, lr = self._X, self._y, self._seed, self._lr
         run_epoch, theta = self._trainer.epoch, self.network.theta
-        order = np.arange(len(X), dtype=np.int64)
+        # Without one the core goes by the order of the data.
+        order = np.empty(len(X), dtype=np.int64) if self._shuffle else None
         # A loss is known before its batch changes the weights, so those at the end of an epoch are
         # proven good only by the first batch of the next: the epoch before is kept as well.
         older, newer = np.empty_like(theta), theta.copy()
         for epoch in range(self.epochs):
-            if self._shuffle:
+            if order is not None:
                 _backprop.shuffle(order, seed, epoch)
             loss, failed_batch = run_epoch(X, y, order, lr)
             if failed_batch >= 0:

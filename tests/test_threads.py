@@ -97,6 +97,32 @@ def test_threads_puts_the_number_back():
     assert bp.get_num_threads() == before
 
 
+def test_fit_limits_its_own_threads_and_no_others():
+    X, y = make_data("softmax", [5, 3], 20, "float32")
+    before, seen = bp.get_num_threads(), []
+
+    def look(run):
+        seen.append(bp.get_num_threads())
+        elsewhere = threading.Thread(target=lambda: seen.append(bp.get_num_threads()))
+        elsewhere.start()
+        elsewhere.join()
+        run.network.copy().fit(X, y, epochs=1)
+        run.network.copy().fit(X, y, epochs=1, threads=before + 1)
+        seen.append(bp.get_num_threads())
+        raise KeyError("inside")
+
+    net = bp.Network([5, 3])
+    with pytest.raises(KeyError, match="inside"):
+        net.fit(X, y, threads=before + 3, callbacks=[look])
+    assert seen == [before + 3, before, before + 3]
+    assert bp.get_num_threads() == before
+    theta = net.theta.copy()
+    for threads, error in [(0, ValueError), (1025, ValueError), (1.5, TypeError)]:
+        with pytest.raises(error, match="`threads` must be"):
+            net.fit(X, y, threads=threads)
+    assert (net.theta == theta).all()
+
+
 def at_once(calls):
     """What the calls return, each made on a thread of its own and none before all are ready."""
     results = [None] * len(calls)

@@ -391,6 +391,9 @@ PYBIND11_MODULE(_backprop, m) {
         ThreadPool::instance().set_n_threads(n_threads);
       },
       py::arg("n_threads"));
+  m.def(
+      "limit_threads", [](int n) { return ThreadPool::limit_calling_thread(n); },
+      py::arg("n_threads"));
   m.def("activations", [] {
     std::vector<std::string> names;
     for (const auto& activation : activations<double>) names.push_back(activation.name);

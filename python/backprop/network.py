@@ -281,6 +281,7 @@ class Network(Views):
         seed: int | None = 0,
         validation: tuple[ArrayLike, ArrayLike] | None = None,
         callbacks: Iterable[Callable[[Run], object]] = (),
+        threads: int | None = None,
     ) -> History:
         """Train in place by mini-batch gradient descent.
 
@@ -305,6 +306,9 @@ class Network(Views):
         callbacks : iterable of callable
             Each is called after every epoch with the `Run`: its ``epoch`` (from 1), ``epochs``,
             ``history`` and ``network`` tell how it goes, ``run.stop = True`` ends it.
+        threads : int, optional
+            How many threads this training may use; by default what `set_num_threads` says. Results
+            do not depend on it.
 
         Returns
         -------
@@ -321,22 +325,24 @@ class Network(Views):
         KeyboardInterrupt
             On Ctrl-C, between two batches; the steps taken so far are kept.
         """
+        from backprop.runtime import limited
         from backprop.training import Run
 
-        run = Run(
-            self,
-            X,
-            y,
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            lr=lr,
-            shuffle=shuffle,
-            seed=seed,
-            validation=validation,
-            callbacks=callbacks,
-        )
-        return run.train()
+        with limited(threads):
+            run = Run(
+                self,
+                X,
+                y,
+                epochs=epochs,
+                batch_size=batch_size,
+                optimizer=optimizer,
+                lr=lr,
+                shuffle=shuffle,
+                seed=seed,
+                validation=validation,
+                callbacks=callbacks,
+            )
+            return run.train()
 
     def save(
         self,

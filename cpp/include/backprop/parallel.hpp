@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "backprop/available.hpp"
@@ -108,7 +109,7 @@ class ThreadPool {
   static ThreadPool& instance() {
     static const bool registered = [] {
 #if defined(__unix__) || defined(__APPLE__)
-      pthread_atfork(nullptr, nullptr, [] { current() = new ThreadPool(current()->n_threads()); });
+      pthread_atfork(nullptr, nullptr, [] { current() = new ThreadPool(current()->n_threads_); });
 #endif
       return true;
     }();
@@ -116,8 +117,14 @@ class ThreadPool {
     return *current();
   }
 
-  int n_threads() const { return n_threads_; }
+  /// Threads that work which starts on the calling thread may take.
+  int n_threads() const { return limit_here() > 0 ? limit_here() : n_threads_.load(); }
+  /// Sets it in the whole process.
   void set_n_threads(int n) { n_threads_ = n; }
+
+  /// Sets another number for the calling thread alone, or with 0 lifts that; returns the one
+  /// before.
+  static int limit_calling_thread(int n) { return std::exchange(limit_here(), n); }
 
   /// Calls f(task, thread) for every task in [0, n_tasks), on at most `threads` threads; returns
   /// when all are done. f must not throw. A pool in use by another caller is not waited for: the
@@ -159,6 +166,11 @@ class ThreadPool {
   };
 
   explicit ThreadPool(int n_threads) : n_threads_(n_threads) {}
+
+  static int& limit_here() {
+    thread_local int limit = 0;
+    return limit;
+  }
 
   static ThreadPool*& current() {
     // Never destroyed: workers may outlive static destruction.

@@ -19,7 +19,6 @@ import pytest
 
 import backprop as bp
 from backprop import io
-from backprop.cli import main
 from backprop.cli._console import progress, table
 from backprop.cli._report import ClassificationReport, RegressionReport
 
@@ -29,21 +28,6 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line in this process: (exit code, standard output, standard error)."""
-
-    def run(*argv: object) -> tuple[int, str, str]:
-        try:
-            code = main([str(arg) for arg in argv])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def shell(*argv: str, **settings: object) -> subprocess.CompletedProcess[str]:

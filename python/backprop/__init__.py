@@ -9,6 +9,8 @@
 same equations in plain Python.
 """
 
+from typing import TYPE_CHECKING, Any
+
 # First, and for its effect: everything below needs the compiled core that it loads.
 from backprop import _dispatch as _dispatch
 from backprop.errors import DivergenceError
@@ -18,15 +20,29 @@ from backprop.io import load
 from backprop.network import Network
 from backprop.runtime import __version__, get_num_threads, info, set_num_threads, threads
 
+if TYPE_CHECKING:
+    from backprop.interchange import from_sklearn, from_torch
+
 __all__ = [
     "DivergenceError",
     "History",
     "Network",
     "__version__",
     "check_gradients",
+    "from_sklearn",
+    "from_torch",
     "get_num_threads",
     "info",
     "load",
     "set_num_threads",
     "threads",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what few programs need when it is asked for."""
+    if name in ("from_sklearn", "from_torch"):
+        from backprop import interchange
+
+        return getattr(interchange, name)
+    raise AttributeError(f"module 'backprop' has no attribute {name!r}")

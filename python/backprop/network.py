@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from backprop import _backprop, initializers
 from backprop._architecture import checked_dtype, checked_hidden, checked_pair, checked_sizes
 from backprop._checks import positive
+from backprop._exports import Exports
 from backprop._inputs import as_examples, as_targets
 from backprop._views import Views
 from backprop.gradients import Arrays, Gradients
@@ -25,7 +26,7 @@ _CORES: dict[str, Any] = {"float32": _backprop.Network32, "float64": _backprop.N
 _INT64 = np.dtype(np.int64)
 
 
-class Network(Views):
+class Network(Views, Exports):
     """A fully-connected network with layers 0 (input) .. L (output).
 
     A_k = W_k H_{k-1} + b_k, H_k = g_k(A_k), Y_hat = O(A_L) (note 5.2); rows are examples.

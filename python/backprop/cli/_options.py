@@ -301,6 +301,35 @@ COMMANDS: dict[str, Command] = {
             ),
         },
     ),
+    "export": Command(
+        "_export",
+        "export",
+        "write a model for other programs: ONNX, a C header, plain safetensors",
+        {
+            "model": (
+                _MODEL,
+                Option(
+                    "--dtype",
+                    "precision of what is written (default: the model's)",
+                    choices=("float32", "float64"),
+                ),
+            ),
+            "output": (
+                Option(
+                    "--format",
+                    "what to write (default: what the ending of --out says)",
+                    choices=("onnx", "c", "safetensors"),
+                ),
+                Option(
+                    "--out",
+                    "file to write: .onnx, .h or .safetensors (default: the model's name with "
+                    "that ending)",
+                    metavar="FILE",
+                ),
+                Option("--name", "what the names in a C header begin with", "net", metavar="NAME"),
+            ),
+        },
+    ),
     "play": Command(
         "_play",
         "play",

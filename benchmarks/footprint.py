@@ -23,8 +23,8 @@ IMPORTS = {
     "sklearn.neural_network": "scikit-learn",
     "onnxruntime": "onnxruntime",
 }
-EXAMPLES = (1_024, 16_384, 65_536)
-ROW = "mnist-128"
+EXAMPLES = (1_024, 10_240, 102_400, 1_024_000)
+ROW = "tabular"
 TIMED = """
 import time, numpy
 start = time.perf_counter()

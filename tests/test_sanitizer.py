@@ -1,4 +1,4 @@
-"""The compiled core under the address and undefined-behaviour sanitizers."""
+"""The compiled core under the address, undefined-behaviour and thread sanitizers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from cpp_build import build, configure_ours, program, run, unavailable
+from cpp_build import (
+    ROOT,
+    SITE_PACKAGES,
+    build,
+    configure_ours,
+    program,
+    require_eigen,
+    run,
+    unavailable,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -65,3 +74,20 @@ def test_no_call_reads_or_writes_memory_that_is_not_its_own(module: Path) -> Non
     )
     assert done.stderr == ""
     assert (done.returncode, done.stdout) == (0, "clean\n")
+
+
+def test_the_thread_pool_has_no_race(tmp_path: Path) -> None:
+    require_eigen()
+    runtime("libtsan.so")
+    tests = ROOT / "cpp" / "tests"
+    eigen = [SITE_PACKAGES / "cmeel.prefix" / "include" / "eigen3", Path("/usr/include/eigen3")]
+    folders = [ROOT / "cpp" / "include", *eigen]
+    run(
+        program(os.environ.get("CXX", "g++")),
+        *("-std=c++17", "-O1", "-g", "-pthread", "-fsanitize=thread"),
+        *(f"-I{folder}" for folder in folders if folder.exists()),
+        *(tests / "main.cpp", tests / "test_parallel.cpp", "-o", tmp_path / "tests"),
+    )
+    # Where addresses are drawn from too wide a range the sanitizer cannot place its shadow memory.
+    printed = run(program("setarch"), "-R", tmp_path / "tests")
+    assert "Status: SUCCESS" in printed

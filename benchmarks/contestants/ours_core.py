@@ -26,7 +26,6 @@ class Contestant:
         self.task = task
         self.net = network(task.layer_sizes, hidden, "softmax", "cross_entropy")
         self.trainer = trainer(self.net, task.batch_size)
-        self.order = np.arange(len(task.X))
         self.reset()
 
     def reset(self) -> None:
@@ -35,7 +34,7 @@ class Contestant:
     def train(self, epochs: int) -> float:
         task, loss = self.task, 0.0
         for _ in range(epochs):
-            loss, _ = self.trainer.epoch(task.X, task.y, self.order, task.lr)
+            loss, _ = self.trainer.epoch(task.X, task.y, None, task.lr)
         return loss
 
     def theta(self) -> NDArray[np.floating]:

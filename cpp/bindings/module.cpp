@@ -3,6 +3,7 @@
 
 #include <pybind11/stl.h>
 
+#include <atomic>
 #include <mutex>
 
 #include "backprop/predict.hpp"
@@ -16,32 +17,41 @@ namespace bindings {
 using namespace backprop;
 
 /// Things that are costly to make and used by one call at a time: taken out, used, put back, so
-/// that threads that share a network never share a workspace.
+/// that threads that share a network never share a workspace. There is no lock, which a child
+/// forked while another thread holds it would wait for in vain.
 template <class Thing>
 class Cache {
  public:
+  Cache() = default;
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+  ~Cache() {
+    for (auto& place : places_) delete place.load();
+  }
+
   template <class Fits, class Make>
   std::unique_ptr<Thing> take(Fits&& fits, Make&& make) {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      for (auto& thing : things_)
-        if (thing && fits(*thing)) return std::move(thing);
+    for (auto& place : places_) {
+      std::unique_ptr<Thing> thing(place.exchange(nullptr));
+      if (thing && fits(*thing)) return thing;
+      if (thing) put(std::move(thing));
     }
     return make();
   }
+
   void put(std::unique_ptr<Thing> thing) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    for (auto& place : things_)
-      if (!place) {
-        place = std::move(thing);
+    for (auto& place : places_) {
+      Thing* nothing = nullptr;
+      if (place.compare_exchange_strong(nothing, thing.get())) {
+        thing.release();
         return;
       }
-    things_[0] = std::move(thing);
+    }
+    thing.reset(places_[0].exchange(thing.release()));
   }
 
  private:
-  std::mutex mutex_;
-  std::unique_ptr<Thing> things_[4];
+  std::atomic<Thing*> places_[4] = {};
 };
 
 /// A network with the workspaces its calls reuse.
@@ -426,6 +436,8 @@ py::dict info() {
 
 PYBIND11_MODULE(_backprop, m) {
   using namespace bindings;
+  // Now, while one thread is here: what limits the threads is read, and forks are watched for.
+  ThreadPool::instance();
   m.attr("__version__") = BACKPROP_VERSION;
   m.def("info", &info);
   m.def("get_num_threads", [] { return ThreadPool::instance().n_threads(); });
@@ -438,6 +450,9 @@ PYBIND11_MODULE(_backprop, m) {
                                 std::to_string(n_threads));
         ThreadPool::instance().set_n_threads(n_threads);
       },
+      py::arg("n_threads"));
+  m.def(
+      "limit_threads", [](int n) { return ThreadPool::limit_calling_thread(n); },
       py::arg("n_threads"));
   m.def("activations", [] {
     std::vector<std::string> names;

@@ -106,6 +106,33 @@ TEST_CASE("jobs interleaved with sleep find their threads again") {
   }
 }
 
+TEST_CASE("a caller that fell asleep over a long task is woken when it is done") {
+  for (int job = 0; job < 100; ++job) {
+    std::vector<int> done(8);
+    ThreadPool::instance().run(8, 4, [&](Index task, int thread) {
+      // Longer than the caller's patience, wherever it is not the caller that has the task.
+      if (thread != 0) std::this_thread::sleep_for(std::chrono::microseconds(300));
+      done[static_cast<std::size_t>(task)] = 1;
+    });
+    CHECK(done == std::vector<int>(8, 1));
+  }
+}
+
+TEST_CASE("a job may have fewer threads than one before, and more again") {
+  for (int job = 0; job < 40; ++job)
+    for (const int threads : {6, 2, 3}) {
+      std::atomic<int> highest{0};
+      ThreadPool::instance().run(12, threads, [&](Index, int thread) {
+        // Long enough for a thread that still spins after the job before to come in.
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+        for (int seen = highest; seen < thread && !highest.compare_exchange_weak(seen, thread);) {
+        }
+      });
+      CHECK(highest < threads);
+    }
+  CHECK(two_tasks_meet());
+}
+
 TEST_CASE("many callers at once all get their work done") {
   std::atomic<int> faults{0};
   std::vector<std::thread> callers;
@@ -198,21 +225,3 @@ TEST_CASE("a child forked while another thread computes is not caught in that co
   computing.join();
 }
 #endif
-
-TEST_CASE("the threads available are at least one and at most OMP_NUM_THREADS") {
-  const char* const before = std::getenv("OMP_NUM_THREADS");
-  const std::string saved = before ? before : "";
-  unsetenv("OMP_NUM_THREADS");
-  const int all = available_threads();
-  CHECK(all >= 1);
-  setenv("OMP_NUM_THREADS", "1", 1);
-  CHECK(available_threads() == 1);
-  for (const char* text : {"0", "-3", "many", "", "1000000"}) {
-    setenv("OMP_NUM_THREADS", text, 1);
-    CHECK(available_threads() == all);
-  }
-  if (before)
-    setenv("OMP_NUM_THREADS", saved.c_str(), 1);
-  else
-    unsetenv("OMP_NUM_THREADS");
-}

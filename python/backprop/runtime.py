@@ -45,6 +45,22 @@ def threads(n_threads: int) -> Iterator[None]:
         set_num_threads(before)
 
 
+@contextmanager
+def limited(threads: int | None) -> Iterator[None]:
+    """Set the number of threads for what this Python thread computes inside a ``with`` block.
+
+    Other threads of Python keep theirs; None changes nothing.
+    """
+    if threads is None:
+        yield
+        return
+    before = _backprop.limit_threads(integer("threads", threads, 1, 1024))
+    try:
+        yield
+    finally:
+        _backprop.limit_threads(before)
+
+
 def info() -> dict[str, Any]:
     """Return what is in use.
 

@@ -3,22 +3,20 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
-#include <cstdlib>
+#include <exception>
+#include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "backprop/available.hpp"
 #include "backprop/types.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
-#endif
-#if defined(__linux__)
-#include <sched.h>
-
-#include <fstream>
 #endif
 
 BACKPROP_NAMESPACE_BEGIN
@@ -49,97 +47,47 @@ class FlushDenormals {
 #endif
 };
 
-/// Threads this process may use: its affinity, its cgroup's quota and OMP_NUM_THREADS.
-inline int available_threads() {
-  int n = static_cast<int>(std::thread::hardware_concurrency());
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) n = CPU_COUNT(&set);
-  std::ifstream quota_file("/sys/fs/cgroup/cpu.max");
-  double quota = 0, period = 0;
-  if (quota_file >> quota >> period && period > 0)
-    n = std::min(n, static_cast<int>(quota / period + 0.999));
-#endif
-  if (const char* text = std::getenv("OMP_NUM_THREADS")) {
-    const int asked = std::atoi(text);
-    if (asked > 0) n = std::min(n, asked);
-  }
-  return std::max(n, 1);
-}
-
-class ThreadPool {
+/// The place where one thread waits for others.
+class alignas(64) Waiter {
  public:
-  /// One pool a process; a forked child starts with a fresh one, as its threads stayed behind.
-  static ThreadPool& instance() {
-    static const bool registered = [] {
-#if defined(__unix__) || defined(__APPLE__)
-      pthread_atfork(nullptr, nullptr, [] {
-        const int n = current()->n_threads();
-        current() = new ThreadPool();
-        current()->set_n_threads(n);
-      });
-#endif
-      return true;
-    }();
-    (void)registered;
-    return *current();
+  /// Returns when done() is true, which reads atomics and becomes so before a wake().
+  template <class F>
+  void wait(const F& done) {
+    if (spin(done)) return;
+    std::unique_lock<std::mutex> lock(mutex_);
+    // Either the other thread, having changed what done() reads, sees that this one sleeps, or this
+    // one sees the change: all four accesses are sequentially consistent.
+    asleep_.store(true);
+    changed_.wait(lock, done);
+    asleep_.store(false);
   }
 
-  int n_threads() const { return n_threads_; }
-  void set_n_threads(int n) { n_threads_ = n; }
-
-  /// Calls f(task, thread) for every task in [0, n_tasks), on at most `threads` threads; returns
-  /// when all are done. f must not throw. A pool in use by another caller is not waited for: the
-  /// caller then does the work alone.
-  template <class F>
-  void run(Index n_tasks, int threads, const F& f) {
-    threads = static_cast<int>(std::min<Index>(threads, n_tasks));
-    std::unique_lock<std::mutex> in_use(in_use_, std::defer_lock);
-    if (threads <= 1 || !in_use.try_lock()) {
-      for (Index task = 0; task < n_tasks; ++task) f(task, 0);
-      return;
+  void wake() {
+    if (!asleep_.load()) return;
+    // Between its last look and its sleep the thread holds the mutex.
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
     }
-    start_workers(threads - 1);
-    job_.call = [](const void* context, Index task, int thread) {
-      (*static_cast<const F*>(context))(task, thread);
-    };
-    job_.context = &f;
-    job_.n_tasks = n_tasks;
-    job_.threads = threads;
-    job_.next.store(0, std::memory_order_relaxed);
-    open_.store(++generation_);
-    if (sleepers_.load() > 0) {
-      std::lock_guard<std::mutex> lock(sleep_);
-      wake_.notify_all();
-    }
-    work(0);
-    open_.store(0);
-    // Workers announce themselves before they look at open_, so none can enter after this point.
-    for (int spins = 0; inside_.load() > 0; ++spins) {
-      if (spins < spin_limit)
-        pause();
-      else
-        std::this_thread::yield();
-    }
+    changed_.notify_one();
   }
 
  private:
-  static constexpr int spin_limit = 4000;  // some tens of microseconds
+  using Clock = std::chrono::steady_clock;
+  /// Between two jobs of a step lie a few microseconds; a core given up for a sleep costs tens.
+  static constexpr std::chrono::microseconds patience{100};
 
-  struct Job {
-    void (*call)(const void* context, Index task, int thread);
-    const void* context;
-    Index n_tasks;
-    int threads;
-    std::atomic<Index> next;
-  };
-
-  ThreadPool() = default;
-
-  static ThreadPool*& current() {
-    // Never destroyed: workers may outlive static destruction.
-    static ThreadPool* pool = new ThreadPool();
-    return pool;
+  template <class F>
+  static bool spin(const F& done) {
+    Clock::time_point end{};
+    for (;;) {
+      for (int i = 0; i < 64; ++i) {
+        if (done()) return true;
+        pause();
+      }
+      const Clock::time_point now = Clock::now();
+      if (end == Clock::time_point{}) end = now + patience;
+      if (now >= end) return false;
+    }
   }
 
   static void pause() {
@@ -150,15 +98,97 @@ class ThreadPool {
 #endif
   }
 
+  std::atomic<bool> asleep_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+
+class ThreadPool {
+ public:
+  /// One pool a process; a forked child starts with a fresh one, as its threads stayed behind.
+  static ThreadPool& instance() {
+    static const bool registered = [] {
+#if defined(__unix__) || defined(__APPLE__)
+      pthread_atfork(nullptr, nullptr, [] { current() = new ThreadPool(current()->n_threads_); });
+#endif
+      return true;
+    }();
+    (void)registered;
+    return *current();
+  }
+
+  /// Threads that work which starts on the calling thread may take.
+  int n_threads() const { return limit_here() > 0 ? limit_here() : n_threads_.load(); }
+  /// Sets it in the whole process.
+  void set_n_threads(int n) { n_threads_ = n; }
+
+  /// Sets another number for the calling thread alone, or with 0 lifts that; returns the one
+  /// before.
+  static int limit_calling_thread(int n) { return std::exchange(limit_here(), n); }
+
+  /// Calls f(task, thread) for every task in [0, n_tasks), on at most `threads` threads; returns
+  /// when all are done. f must not throw. A pool in use by another caller is not waited for: the
+  /// caller then does the work alone.
+  template <class F>
+  void run(Index n_tasks, int threads, const F& f) {
+    threads = static_cast<int>(std::min({Index{threads}, n_tasks, Index{one_generation - 1}}));
+    if (threads <= 1 || in_use_.exchange(true, std::memory_order_acquire)) {
+      for (Index task = 0; task < n_tasks; ++task) f(task, 0);
+      return;
+    }
+    start_workers(threads - 1);
+    job_.call = [](const void* context, Index task, int thread) {
+      (*static_cast<const F*>(context))(task, thread);
+    };
+    job_.context = &f;
+    job_.n_tasks = n_tasks;
+    job_.next.store(0, std::memory_order_relaxed);
+    generation_ += one_generation;
+    open_.store(generation_ + static_cast<std::uint64_t>(threads));
+    const auto wanted = std::min(static_cast<std::size_t>(threads - 1), workers_.size());
+    for (std::size_t i = 0; i < wanted; ++i) workers_[i]->wake();
+    work(0);
+    open_.store(0);
+    // Workers announce themselves before they look at open_, so none can enter after this point.
+    caller_.wait([this] { return inside_.load() == 0; });
+    in_use_.store(false, std::memory_order_release);
+  }
+
+ private:
+  /// open_ counts jobs in units of this, and holds the threads of the present one in the rest.
+  static constexpr std::uint64_t one_generation = 1 << 16;
+
+  struct Job {
+    void (*call)(const void* context, Index task, int thread);
+    const void* context;
+    Index n_tasks;
+    std::atomic<Index> next;
+  };
+
+  explicit ThreadPool(int n_threads) : n_threads_(n_threads) {}
+
+  static int& limit_here() {
+    thread_local int limit = 0;
+    return limit;
+  }
+
+  static ThreadPool*& current() {
+    // Never destroyed: workers may outlive static destruction.
+    static ThreadPool* pool = new ThreadPool(available_threads());
+    return pool;
+  }
+
   void start_workers(int n) {
-    while (n_workers_ < n) {
-      const int id = n_workers_ + 1;
+    while (static_cast<int>(workers_.size()) < n) {
       try {
-        std::thread([this, id] { serve(id); }).detach();
-      } catch (const std::system_error&) {
+        workers_.reserve(workers_.size() + 1);
+        auto waiter = std::make_unique<Waiter>();
+        const std::uint64_t id = workers_.size() + 1;
+        std::thread([this, id, &place = *waiter] { serve(id, place); }).detach();
+        workers_.push_back(std::move(waiter));
+      } catch (const std::exception&) {
         return;  // No more to be had: those there are share the work.
       }
-      n_workers_ = id;
     }
   }
 
@@ -167,44 +197,32 @@ class ThreadPool {
       job_.call(job_.context, task, thread);
   }
 
-  void serve(int id) {
+  void serve(std::uint64_t id, Waiter& waiter) {
     FlushDenormals flush;
     std::uint64_t seen = 0;
+    const auto for_me = [id](std::uint64_t open) { return id < open % one_generation; };
     for (;;) {
-      std::uint64_t open = await_job(seen);
+      waiter.wait([&] {
+        const std::uint64_t open = open_.load();
+        return open != seen && for_me(open);
+      });
       inside_.fetch_add(1);
-      open = open_.load();
-      if (open != 0 && id < job_.threads) work(id);
-      inside_.fetch_sub(1);
+      const std::uint64_t open = open_.load();
+      if (for_me(open)) work(static_cast<int>(id));
+      if (inside_.fetch_sub(1) == 1) caller_.wake();
       if (open != 0) seen = open;
     }
   }
 
-  std::uint64_t await_job(std::uint64_t seen) {
-    const auto is_new = [&] {
-      const std::uint64_t open = open_.load();
-      return open != 0 && open != seen;
-    };
-    for (int spins = 0; spins < spin_limit; ++spins) {
-      if (is_new()) return open_.load();
-      pause();
-    }
-    std::unique_lock<std::mutex> lock(sleep_);
-    sleepers_.fetch_add(1);
-    wake_.wait(lock, is_new);
-    sleepers_.fetch_sub(1);
-    return open_.load();
-  }
-
-  std::atomic<int> n_threads_{available_threads()};
-  int n_workers_ = 0;
+  std::atomic<int> n_threads_;
+  std::atomic<bool> in_use_{false};
+  std::vector<std::unique_ptr<Waiter>> workers_;
   Job job_{};
   std::uint64_t generation_ = 0;
+  /// The job that may be entered, or 0.
   alignas(64) std::atomic<std::uint64_t> open_{0};
   alignas(64) std::atomic<int> inside_{0};
-  std::atomic<int> sleepers_{0};
-  std::mutex in_use_, sleep_;
-  std::condition_variable wake_;
+  Waiter caller_;
 };
 
 BACKPROP_NAMESPACE_END

@@ -46,17 +46,22 @@ class ArrayData:
         self.n_examples = len(X) if rows is None else len(rows)
         self.batch_size = min(batch_size, self.n_examples)
         self.n_batches = -(-self.n_examples // self.batch_size)
-        self._place = np.arange(self.n_examples, dtype=np.int64)
+        self._place: Rows | None = None
 
-    def order(self, seed: int, epoch: int, shuffle: bool) -> Rows:
-        """Return the positions in X that an epoch visits, in its order."""
-        if shuffle:
-            _backprop.shuffle(self._place, seed, epoch)
+    def order(self, seed: int, epoch: int, shuffle: bool) -> Rows | None:
+        """Return the positions in X that an epoch visits, in its order; None is X as it lies."""
+        if not shuffle:
+            return self.rows
+        if self._place is None:
+            self._place = np.empty(self.n_examples, dtype=np.int64)
+        _backprop.shuffle(self._place, seed, epoch)
         return self._place if self.rows is None else self.rows[self._place]
 
     def batches(self, seed: int, epoch: int, shuffle: bool) -> Iterator[Batch]:
         """Yield the batches of an epoch as copies."""
         order = self.order(seed, epoch, shuffle)
+        if order is None:
+            order = np.arange(self.n_examples, dtype=np.int64)
         for begin in range(0, self.n_examples, self.batch_size):
             rows = order[begin : begin + self.batch_size]
             weight = None if self.weight is None else self.weight[rows]

@@ -5,7 +5,6 @@ The batches themselves run in the compiled core.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -115,8 +114,8 @@ class Run:
 
     def train(self) -> History:
         """Run the epochs; see `Network.fit`."""
-        threads = nullcontext() if self._threads is None else runtime.threads(self._threads)
-        with threads, Progress(self._progress, self.epochs) as self._bar:
+        bar = Progress(self._progress, self.epochs)
+        with runtime.limited(self._threads), bar as self._bar:
             self._call("on_train_begin")
             if not self._is_over():
                 if self._engine is None:

@@ -24,7 +24,9 @@ def test_a_linear_regression_ends_in_the_normal_equations():
     Z = np.column_stack([X, np.ones(50)])
     D = np.diag(weight / weight.sum())
     solution = np.linalg.solve(Z.T @ D @ Z + np.diag([0.3] * 4 + [0]), Z.T @ D @ y)
-    np.testing.assert_allclose(np.column_stack([net.W[0], net.b[0]]), solution.T, atol=1e-9)
+    # A line search sees losses that differ by more than rounding, theta by more than its root.
+    found = np.column_stack([net.W[0], net.b[0]])
+    np.testing.assert_allclose(found, solution.T, rtol=0, atol=1e-7)
 
 
 def test_it_ends_where_the_gradient_with_its_penalties_is_zero():

@@ -301,7 +301,7 @@ def test_the_core_refuses_targets_that_it_cannot_map(output, y, error, message):
 @pytest.mark.parametrize(
     ("order", "error", "message"),
     [
-        (np.arange(5), ValueError, "permutation of the 6 examples, got shape (5,)"),
+        (np.arange(0), ValueError, "`order` must name at least one example, got none"),
         (np.arange(1, 7), ValueError, "`order` must hold positions from 0 to 5, got 6"),
         (np.arange(6) - 1, ValueError, "`order` must hold positions from 0 to 5, got -1"),
         (
@@ -309,7 +309,7 @@ def test_the_core_refuses_targets_that_it_cannot_map(output, y, error, message):
             TypeError,
             "`order` must be a NumPy array of int64, got int",
         ),
-        (np.arange(12)[::2], ValueError, "`order` must be a contiguous permutation"),
+        (np.arange(12)[::2], ValueError, "`order` must be a contiguous vector, got shape (6,)"),
     ],
 )
 def test_the_core_refuses_a_bad_order(order, error, message):
@@ -317,6 +317,94 @@ def test_the_core_refuses_a_bad_order(order, error, message):
     trainer = _backprop.Trainer32(core, 2)
     X, y = np.ones((6, 4), np.float32), np.zeros(6, np.int64)
     refuses(core, error, message, lambda: trainer.epoch(X, y, order, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("lr", "error", "message"),
+    [
+        (np.ones(2), ValueError, "`lr` must be a number, or have one for each of the 3 batches"),
+        (np.ones((3, 1)), ValueError, "each of the 3 batches, got shape (3, 1)"),
+        (np.ones(3, np.float32), TypeError, "`lr` must be a NumPy array of float64, got float32"),
+        ("much", TypeError, "must be real number, not str"),
+    ],
+)
+def test_the_core_refuses_bad_learning_rates(lr, error, message):
+    core = _backprop.Network32([4, 5, 3], ["relu"], "softmax", "cross_entropy")
+    trainer = _backprop.Trainer32(core, 2)
+    X, y = np.ones((6, 4), np.float32), np.zeros(6, np.int64)
+    refuses(core, error, message, lambda: trainer.epoch(X, y, None, lr))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1, got 0"),
+        ({"optimizer": "adem"}, ValueError, "`optimizer` must be one of sgd, momentum, nesterov"),
+        ({"options": {"beta_1": 0.5}}, ValueError, "`options` of sgd must be left out, got"),
+        (
+            {"optimizer": "adam", "options": {"momentum": 0.5}},
+            ValueError,
+            "`options` of adam must be among beta_1, beta_2, eps, eps_uncorrected, got 'momentum'",
+        ),
+        (
+            {"optimizer": "adam", "options": {"beta_2": 1}},
+            ValueError,
+            "`beta_2` must be at least 0 and less than 1, got 1",
+        ),
+        (
+            {"optimizer": "lion", "options": {"weight_decay": -1}},
+            ValueError,
+            "`weight_decay` must be finite and not negative, got -1",
+        ),
+        (
+            {"optimizer": "momentum", "options": {"lr_in_velocity": 2}},
+            ValueError,
+            "`lr_in_velocity` must be 0 or 1, got 2",
+        ),
+        ({"l1": [1.0]}, ValueError, "`l1` must have one number for each of the 2 layers, got 1"),
+        ({"l2": [0.1, np.nan]}, ValueError, "`l2` must be finite and not negative, got nan"),
+        (
+            {"dropout": [0.5, 0.5]},
+            ValueError,
+            "`dropout` must have one number for each of the 1 hidden layers, got 2",
+        ),
+        ({"dropout": [1.0]}, ValueError, "`dropout` must be at least 0 and less than 1, got 1"),
+        ({"clip_norm": 0.0}, ValueError, "`clip_norm` must be positive and finite, got 0"),
+        ({"clip_value": -1.0}, ValueError, "`clip_value` must be positive and finite, got -1"),
+        ({"max_norm": np.inf}, ValueError, "`max_norm` must be positive and finite, got inf"),
+    ],
+)
+def test_the_core_refuses_a_bad_way_to_train(settings, error, message):
+    core = _backprop.Network32([4, 5, 3], ["relu"], "softmax", "cross_entropy")
+    settings = {"batch_size": 2, **settings}
+    refuses(core, error, message, lambda: _backprop.Trainer32(core, **settings))
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"columns": [0, 4]}, ValueError, "`X` must have 4 columns, got an entry in column 4"),
+        ({"columns": [-1, 3]}, ValueError, "`X` must have 4 columns, got an entry in column -1"),
+        ({"starts": [0, 2, 1, 2]}, ValueError, "`X.indptr` must rise from 0 to at most the 2"),
+        ({"starts": [0, 1, 2, 3]}, ValueError, "`X.indptr` must rise from 0 to at most the 2"),
+        ({"starts": [1, 1, 2, 2]}, ValueError, "`X.indptr` must rise from 0"),
+        ({"starts": [0]}, ValueError, "`X` must hold at least one example, got an indptr of"),
+        ({"data": [1.0, np.nan]}, ValueError, "`X` must be finite, got NaN"),
+        ({"data": [[1.0, 2.0]]}, ValueError, "`X.data` must be a contiguous vector"),
+        ({"data": np.ones(2)}, TypeError, "`X.data` must be a NumPy array of float32, got float64"),
+        ({"columns": np.zeros(2, np.int64)}, TypeError, "`X.indices` must be a NumPy array of int"),
+        ({"starts": np.zeros(4, np.int32)}, TypeError, "`X.indptr` must be a NumPy array of int64"),
+    ],
+)
+def test_the_core_refuses_bad_compressed_rows(changed, error, message):
+    core = _backprop.Network32([4, 5, 3], ["relu"], "softmax", "cross_entropy")
+    parts = {"data": [1.0, 2.0], "columns": [0, 3], "starts": [0, 1, 1, 2], **changed}
+    dtypes = (np.float32, np.int32, np.int64)
+    X = tuple(
+        value if isinstance(value, np.ndarray) else np.array(value, dtype)
+        for value, dtype in zip(parts.values(), dtypes, strict=True)
+    )
+    refuses(core, error, message, lambda: core.forward(X))
 
 
 # Settings

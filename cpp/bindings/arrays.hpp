@@ -25,6 +25,7 @@ template <class T>
 const char* dtype_name() {
   if constexpr (std::is_same_v<T, float>) return "float32";
   if constexpr (std::is_same_v<T, double>) return "float64";
+  if constexpr (std::is_same_v<T, std::int32_t>) return "int32";
   return "int64";
 }
 
@@ -72,9 +73,43 @@ Examples<T> map_matrix(const py::array& array) {
           array.strides(0) / size, array.strides(1) / size};
 }
 
-/// X (m, n) for a network with n inputs.
+/// A contiguous vector, mapped.
 template <class T>
-Examples<T> map_examples(py::handle object, const Network<T>& net, bool check_finite) {
+const T* map_vector(const py::array& array, const char* name) {
+  if (array.ndim() != 1 || !(array.flags() & py::array::c_style))
+    throw py::value_error(std::string("`") + name + "` must be a contiguous vector, got shape " +
+                          shape_of(array));
+  return static_cast<const T*>(array.data());
+}
+
+/// Compressed rows (data, columns, starts) for a network with n inputs: SciPy's data, indices and
+/// indptr. Every index is checked, as a wrong one would be read or written far away.
+template <class T>
+Examples<T> map_sparse(py::tuple parts, Index n) {
+  const py::array data = require_array<T>(parts[0], "X.data");
+  const py::array columns = require_array<std::int32_t>(parts[1], "X.indices");
+  const py::array starts = require_array<std::int64_t>(parts[2], "X.indptr");
+  Examples<T> X{map_vector<T>(data, "X.data"), starts.shape(0) - 1, n, 0, 1};
+  X.columns = map_vector<std::int32_t>(columns, "X.indices");
+  X.starts = map_vector<std::int64_t>(starts, "X.indptr");
+  if (X.count < 1)
+    throw py::value_error("`X` must hold at least one example, got an indptr of shape " +
+                          shape_of(starts));
+  const auto stored = std::min(data.shape(0), columns.shape(0));
+  bool ordered = X.starts[0] == 0 && X.starts[X.count] <= stored;
+  for (Index j = 0; j < X.count; ++j) ordered = ordered && X.starts[j] <= X.starts[j + 1];
+  if (!ordered)
+    throw py::value_error("`X.indptr` must rise from 0 to at most the " + std::to_string(stored) +
+                          " stored numbers");
+  for (Index i = 0; i < X.starts[X.count]; ++i)
+    if (X.columns[i] < 0 || X.columns[i] >= n)
+      throw py::value_error("`X` must have " + std::to_string(n) + " columns, got an entry in " +
+                            "column " + std::to_string(X.columns[i]));
+  return X;
+}
+
+template <class T>
+Examples<T> map_dense(py::handle object, const Network<T>& net) {
   const py::array array = require_array<T>(object, "X");
   const auto& layout = net.layout();
   if (array.ndim() != 2)
@@ -88,7 +123,16 @@ Examples<T> map_examples(py::handle object, const Network<T>& net, bool check_fi
     throw py::value_error(
         "`X` must have " + std::to_string(layout.n_inputs()) + " columns to match " +
         layer_shape("W", 1, layout.size(1), layout.size(0)) + ", got shape " + shape_of(array));
-  const Examples<T> X = map_matrix<T>(array);
+  return map_matrix<T>(array);
+}
+
+/// X for a network with n inputs: an array (m, n), or compressed rows.
+template <class T>
+Examples<T> map_examples(py::handle object, const Network<T>& net, bool check_finite) {
+  const bool sparse = py::isinstance<py::tuple>(object) && py::len(object) == 3;
+  const Examples<T> X =
+      sparse ? map_sparse<T>(py::reinterpret_borrow<py::tuple>(object), net.layout().n_inputs())
+             : map_dense(object, net);
   if (check_finite && !all_finite(X))
     throw py::value_error(
         "`X` must be finite, got NaN or infinity; clean it with np.nan_to_num, or pass "

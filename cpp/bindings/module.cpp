@@ -76,7 +76,7 @@ py::array forward(BoundNetwork<T>& net, py::handle X_object, bool check_finite) 
     // Other Python threads run while the examples pass through the network. Not until the return:
     // that makes a py::array of Y_hat, which touches its count of references.
     const py::gil_scoped_release release;
-    if (X.count == 1) {
+    if (X.count == 1 && X.starts == nullptr) {
       auto single = net.singles.take([](auto&) { return true; },
                                      [&] { return std::make_unique<SingleExample<T>>(net); });
       single->predict(net, X.data, X.feature_stride, out);
@@ -218,40 +218,72 @@ class InterruptCheck {
 
 template <class T>
 struct BoundTrainer : Trainer<T> {
-  BoundTrainer(BoundNetwork<T>& net_, Index batch_size_)
-      : Trainer<T>(net_, batch_size_), net(net_), batch_size(batch_size_) {}
+  BoundTrainer(BoundNetwork<T>& net_, Index batch_size_, Training how)
+      : Trainer<T>(net_, batch_size_, std::move(how)), net(net_), batch_size(batch_size_) {}
   BoundNetwork<T>& net;
   Index batch_size;
   std::mutex in_use;  ///< its buffers serve one epoch at a time
 };
 
-inline const std::int64_t* map_order(py::handle object, Index m) {
+template <class T>
+std::unique_ptr<BoundTrainer<T>> make_trainer(BoundNetwork<T>& net, Index batch_size,
+                                              std::string optimizer,
+                                              std::map<std::string, double> options,
+                                              std::vector<double> l1, std::vector<double> l2,
+                                              bool penalty_by_weight, std::vector<double> dropout,
+                                              std::uint64_t seed, std::optional<double> clip_value,
+                                              std::optional<double> clip_norm,
+                                              std::optional<double> max_norm) {
+  if (batch_size < 1)
+    throw py::value_error("`batch_size` must be at least 1, got " + std::to_string(batch_size));
+  return std::make_unique<BoundTrainer<T>>(
+      net, batch_size,
+      Training{std::move(optimizer), std::move(options), std::move(l1), std::move(l2),
+               penalty_by_weight, std::move(dropout), seed, clip_value, clip_norm, max_norm});
+}
+
+/// Positions in X (m examples), any number of them; None is all of X as it lies.
+inline Order map_order(py::handle object, Index m) {
+  if (object.is_none()) return {nullptr, m};
   const py::array array = require_array<std::int64_t>(object, "order");
-  if (array.ndim() != 1 || array.shape(0) != m || !(array.flags() & py::array::c_style))
-    throw py::value_error("`order` must be a contiguous permutation of the " + std::to_string(m) +
-                          " examples, got shape " + shape_of(array));
-  const auto* order = static_cast<const std::int64_t*>(array.data());
-  for (Index j = 0; j < m; ++j)
-    if (order[j] < 0 || order[j] >= m)
+  const Order order{map_vector<std::int64_t>(array, "order"), array.shape(0)};
+  if (order.count == 0) throw py::value_error("`order` must name at least one example, got none");
+  for (Index j = 0; j < order.count; ++j)
+    if (order.positions[j] < 0 || order.positions[j] >= m)
       throw py::value_error("`order` must hold positions from 0 to " + std::to_string(m - 1) +
-                            ", got " + std::to_string(order[j]));
+                            ", got " + std::to_string(order.positions[j]));
   return order;
+}
+
+/// One learning rate, or one for each of the batches.
+inline Rates map_rates(py::handle object, Index n_batches) {
+  if (!py::isinstance<py::array>(object)) {
+    const double lr = PyFloat_AsDouble(object.ptr());
+    if (PyErr_Occurred()) throw py::error_already_set();
+    return lr;
+  }
+  const py::array array = require_array<double>(object, "lr");
+  if (array.ndim() != 1 || array.shape(0) != n_batches)
+    throw py::value_error("`lr` must be a number, or have one for each of the " +
+                          std::to_string(n_batches) + " batches, got shape " + shape_of(array));
+  return Rates(map_vector<double>(array, "lr"));
 }
 
 template <class T>
 py::tuple epoch(BoundTrainer<T>& trainer, py::handle X_object, py::handle y_object,
-                py::handle order_object, double lr, py::handle weight_object) {
+                py::handle order_object, py::handle lr_object, py::handle weight_object) {
   const Examples<T> X = map_examples<T>(X_object, trainer.net, false);
   const Targets<T> y =
       weighted(map_targets<T>(y_object, trainer.net, X.count, false), weight_object, X.count);
-  const std::int64_t* order = order_object.is_none() ? nullptr : map_order(order_object, X.count);
+  const Order order = map_order(order_object, X.count);
+  const Rates lr = map_rates(lr_object, backprop::ceil_div(order.count, trainer.batch_size));
   InterruptCheck interrupted(trainer.net.layout().n_parameters(), trainer.batch_size);
   typename Trainer<T>::Epoch result{};
   {
     // An epoch may take minutes; the GIL comes back only to look for Ctrl-C.
     const py::gil_scoped_release release;
     const std::lock_guard<std::mutex> lock(trainer.in_use);
-    result = trainer.epoch(X, y, order, static_cast<T>(lr), std::ref(interrupted));
+    result = trainer.epoch(X, y, order, lr, std::ref(interrupted));
   }
   if (result.interrupted) throw py::error_already_set();
   return py::make_tuple(result.loss, result.failed_batch);
@@ -317,15 +349,27 @@ void bind(py::module_& m, const char* network_name, const char* trainer_name) {
            py::arg("check_finite") = true, py::arg("sample_weight") = py::none());
 
   py::class_<BoundTrainer<T>>(m, trainer_name)
-      .def(py::init([](Net& net, Index batch_size) {
-             if (batch_size < 1)
-               throw py::value_error("`batch_size` must be at least 1, got " +
-                                     std::to_string(batch_size));
-             return std::make_unique<BoundTrainer<T>>(net, batch_size);
-           }),
-           py::arg("network"), py::arg("batch_size"), py::keep_alive<1, 2>())
+      .def(py::init(&make_trainer<T>), py::arg("network"), py::arg("batch_size"),
+           py::arg("optimizer") = "sgd", py::arg("options") = py::dict(), py::kw_only(),
+           py::arg("l1") = py::tuple(), py::arg("l2") = py::tuple(),
+           py::arg("penalty_by_weight") = false, py::arg("dropout") = py::tuple(),
+           py::arg("seed") = 0, py::arg("clip_value") = py::none(),
+           py::arg("clip_norm") = py::none(), py::arg("max_norm") = py::none(),
+           py::keep_alive<1, 2>())
       .def("epoch", &epoch<T>, py::arg("X"), py::arg("y"), py::arg("order").none(true),
-           py::arg("lr"), py::arg("sample_weight") = py::none());
+           py::arg("lr"), py::arg("sample_weight") = py::none())
+      .def_property_readonly("state",
+                             [](py::object self) {
+                               auto& trainer = self.cast<BoundTrainer<T>&>();
+                               py::dict state;
+                               for (Index i = 0; i < trainer.n_states(); ++i)
+                                 state[trainer.state_name(i)] = view(
+                                     trainer.state(i), {trainer.net.layout().n_parameters()}, self);
+                               return state;
+                             })
+      .def_property(
+          "steps", [](const BoundTrainer<T>& trainer) { return trainer.steps(); },
+          [](BoundTrainer<T>& trainer, std::uint64_t steps) { trainer.set_steps(steps); });
 }
 
 py::tuple describe(py::handle object) {
@@ -399,6 +443,16 @@ PYBIND11_MODULE(_backprop, m) {
       if (pair.parameter.name != nullptr)
         parameters[pair.name] = py::make_tuple(pair.parameter.name, pair.parameter.value);
     return parameters;
+  });
+  m.def("optimizers", [] {
+    py::dict all;
+    for (const auto& optimizer : optimizers<double>) {
+      py::dict options;
+      for (Index i = 0; i < optimizer.n_options; ++i)
+        options[optimizer.options[i].name] = optimizer.options[i].value;
+      all[optimizer.name] = options;
+    }
+    return all;
   });
   m.def("describe", &describe, py::arg("X"));
   m.def("shuffle", &shuffle_order, py::arg("order"), py::arg("seed"), py::arg("epoch"));

@@ -113,14 +113,15 @@ TEST_CASE_TEMPLATE("after the first step the training loop allocates nothing", T
         // The question whether to stop comes before each batch: counting starts at the second.
         int batch = 0;
         allocations = 0;
-        trainer.epoch(problem.examples(), problem.targets(), order.data(), T(0.01), [&] {
-          counting = ++batch > 1;
-          return false;
-        });
+        trainer.epoch(problem.examples(), problem.targets(), {order.data(), problem.m}, T(0.01),
+                      [&] {
+                        counting = ++batch > 1;
+                        return false;
+                      });
         const long later_steps = allocations;
         const long later_epoch = allocations_of([&] {
           shuffle(order.data(), problem.m, 1, 1);
-          trainer.epoch(problem.examples(), problem.targets(), order.data(), T(0.01),
+          trainer.epoch(problem.examples(), problem.targets(), {order.data(), problem.m}, T(0.01),
                         [] { return false; });
         });
         counting = false;

@@ -39,8 +39,8 @@ Trained<T> train(const Shape& shape, Index batch_size, int threads, int epochs) 
   std::vector<double> losses;
   for (int epoch = 0; epoch < epochs; ++epoch) {
     shuffle(order.data(), problem.m, 3, static_cast<std::uint64_t>(epoch));
-    const auto result =
-        trainer.epoch(problem.examples(), problem.targets(), order.data(), T(0.05), never);
+    const auto result = trainer.epoch(problem.examples(), problem.targets(),
+                                      {order.data(), problem.m}, T(0.05), never);
     CHECK(result.failed_batch == -1);
     CHECK_FALSE(result.interrupted);
     losses.push_back(result.loss);
@@ -136,7 +136,7 @@ TEST_CASE_TEMPLATE("an epoch is theta <- theta - lr grad, batch after batch in t
     shuffle(order.data(), m, 8, 2);
     Trainer<T> trainer(problem.net, batch_size);
     const auto result =
-        trainer.epoch(problem.examples(), problem.targets(), order.data(), lr, never);
+        trainer.epoch(problem.examples(), problem.targets(), {order.data(), problem.m}, lr, never);
 
     double loss = 0, weight = 0;
     Workspace<T> ws(by_hand.net, batch_size, Keep::gradient);
@@ -167,8 +167,8 @@ TEST_CASE_TEMPLATE("no order means the order of the data", T, float, double) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(problem.m));
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
   Trainer<T> trainer(problem.net, 7), other(same.net, 7);
-  trainer.epoch(problem.examples(), problem.targets(), nullptr, T(0.1), never);
-  other.epoch(same.examples(), same.targets(), order.data(), T(0.1), never);
+  trainer.epoch(problem.examples(), problem.targets(), {nullptr, problem.m}, T(0.1), never);
+  other.epoch(same.examples(), same.targets(), {order.data(), same.m}, T(0.1), never);
   CHECK(problem.theta() == same.theta());
 }
 
@@ -189,13 +189,11 @@ TEST_CASE_TEMPLATE("a batch whose loss is not finite stops the epoch before its 
     problem.X[static_cast<std::size_t>(35 * n)] = bad;
     Trainer<T> trainer(problem.net, batch_size), other(until_then.net, batch_size);
     const auto result =
-        trainer.epoch(problem.examples(), problem.targets(), nullptr, T(0.1), never);
+        trainer.epoch(problem.examples(), problem.targets(), {nullptr, problem.m}, T(0.1), never);
     CHECK(result.failed_batch == 3);
     CHECK_FALSE(result.interrupted);
     CHECK_FALSE(std::isfinite(result.loss));
-    Examples<T> first_batches = until_then.examples();
-    first_batches.count = 30;
-    other.epoch(first_batches, until_then.targets(), nullptr, T(0.1), never);
+    other.epoch(until_then.examples(), until_then.targets(), {nullptr, 30}, T(0.1), never);
     CHECK(problem.theta() == until_then.theta());
   }
 }
@@ -205,13 +203,11 @@ TEST_CASE_TEMPLATE("an interrupt is honoured between batches", T, float, double)
   Problem<T> problem(trained_shapes[0], random), until_then(trained_shapes[0], again);
   Trainer<T> trainer(problem.net, 10), other(until_then.net, 10);
   int asked = 0;
-  const auto result = trainer.epoch(problem.examples(), problem.targets(), nullptr, T(0.1),
-                                    [&] { return ++asked == 4; });
+  const auto result = trainer.epoch(problem.examples(), problem.targets(), {nullptr, problem.m},
+                                    T(0.1), [&] { return ++asked == 4; });
   CHECK(result.interrupted);
   CHECK(result.failed_batch == -1);
-  Examples<T> first_batches = until_then.examples();
-  first_batches.count = 30;
-  other.epoch(first_batches, until_then.targets(), nullptr, T(0.1), never);
+  other.epoch(until_then.examples(), until_then.targets(), {nullptr, 30}, T(0.1), never);
   CHECK(problem.theta() == until_then.theta());
 }
 
@@ -245,10 +241,11 @@ TEST_CASE_TEMPLATE("denormal numbers are flushed inside, and live again after ev
   CHECK(denormals_live());
   Trainer<T> trainer(problem.net, 32);
   bool flushed_between_batches = true;
-  const auto result = trainer.epoch(problem.examples(), problem.targets(), nullptr, T(0.1), [&] {
-    flushed_between_batches = flushed_between_batches && !denormals_live();
-    return false;
-  });
+  const auto result =
+      trainer.epoch(problem.examples(), problem.targets(), {nullptr, problem.m}, T(0.1), [&] {
+        flushed_between_batches = flushed_between_batches && !denormals_live();
+        return false;
+      });
   CHECK(std::isfinite(result.loss));
   CHECK(flushed_between_batches);
   CHECK(denormals_live());
@@ -266,7 +263,7 @@ TEST_CASE_TEMPLATE("the pool's threads flush denormal numbers as the caller does
       problem.net.theta()[i] *= std::sqrt(std::numeric_limits<T>::min());
     ThreadPool::instance().set_n_threads(threads);
     Trainer<T> trainer(problem.net, 100);
-    trainer.epoch(problem.examples(), problem.targets(), nullptr, T(1e-3), never);
+    trainer.epoch(problem.examples(), problem.targets(), {nullptr, problem.m}, T(1e-3), never);
     return problem.theta();
   };
   const auto alone = bytes(1);

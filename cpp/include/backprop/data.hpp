@@ -8,12 +8,15 @@
 BACKPROP_NAMESPACE_BEGIN
 
 /// Examples in the caller's memory, mapped as they lie: feature f of example j at
-/// data[j * example_stride + f * feature_stride].
+/// data[j * example_stride + f * feature_stride]. Or, where `starts` is not null, compressed rows:
+/// the numbers of example j that are not 0 are data[starts[j] .. starts[j + 1]), in these columns.
 template <class T>
 struct Examples {
   const T* data;
   Index count, n_features;
   Index example_stride, feature_stride;
+  const std::int32_t* columns = nullptr;
+  const std::int64_t* starts = nullptr;
 };
 
 /// Targets in the caller's memory: classes, or p values an example; and how much each weighs.
@@ -32,6 +35,12 @@ struct Batch {
   Index begin, count;
 
   Index operator[](Index j) const { return order ? order[begin + j] : begin + j; }
+};
+
+/// Which examples an epoch visits, in this order; no positions are 0, 1, 2, …
+struct Order {
+  const std::int64_t* positions;
+  Index count;
 };
 
 /// The sum of the weights of a batch: what its mean divides by.
@@ -55,6 +64,7 @@ double unit_share(const Targets<T>& y, Batch batch) {
 template <class T>
 bool all_finite(const Examples<T>& X) {
   Examples<T> view = X;
+  if (X.starts != nullptr) view = {X.data, 1, X.starts[X.count], 0, 1};
   // Walk along the closer dimension, as F-ordered arrays hold examples next to each other.
   if (view.feature_stride != 1 && view.example_stride == 1) {
     std::swap(view.count, view.n_features);

@@ -24,7 +24,9 @@ void forward(const Network<T>& net, Workspace<T>& ws, Slices slices, T* scratch)
                         copy_tile(a, ws.A[static_cast<std::size_t>(k - 1)].slice(slice) + at, rows,
                                   packets);
                       T* slope = ws.slope(k).empty() ? nullptr : ws.slope(k).slice(slice) + at;
-                      if (k < L) net.hidden(k).forward(a, slope, rows, packets);
+                      if (k == L) return;
+                      net.hidden(k).forward(a, slope, rows, packets);
+                      if (ws.mask(k).drops()) ws.mask(k).apply(a, slope, slice, packets, row, rows);
                     });
     if (k < L && ws.keep >= Keep::gradient)
       for (Index s = slices.begin; s < slices.end; ++s)

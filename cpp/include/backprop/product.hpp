@@ -283,7 +283,12 @@ void multiply(const T* W, Index stride, Index rows, Index n, const Panels<T>& X,
 
 namespace detail {
 
-// A rule receives the gradient as apply(offset in theta, packet or single number).
+// A rule receives the gradient as apply(offset in theta, packet or single number), or, where it
+// has an apply_tile, grad_W in whole tiles.
+template <class Rule, class = void>
+constexpr bool takes_tiles = false;
+template <class Rule>
+constexpr bool takes_tiles<Rule, std::void_t<decltype(&Rule::apply_tile)>> = true;
 
 template <class T, int R, int V, class Rule>
 EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const T* H, Index m,
@@ -298,19 +303,24 @@ EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const 
   for (Index j = 0; j < m; j += panel_width<T>)
     tile.accumulate(Broadcast<T, panel_width<T>, 1>{grad_A + j / panel_width<T> * panel_stride, 0},
                     H + j * panel_width<T>, std::min(panel_width<T>, m - j));
-  if (columns >= V * lanes<T>) {
+  if constexpr (takes_tiles<Rule>) {
+    EIGEN_ALIGN_MAX T sums[R * V * lanes<T>];
+    tile.each(
+        [&](int r, int v, Packet<T>& sum) { ei::pstore(sums + (r * V + v) * lanes<T>, sum); });
+    rule.apply_tile(offset, row_stride, sums, V * lanes<T>, R, columns);
+  } else if (columns >= V * lanes<T>) {
     tile.each([&](int r, int v, Packet<T>& sum) {
       rule.apply(offset + r * row_stride + v * lanes<T>, sum);
     });
-    return;
-  }
-  EIGEN_ALIGN_MAX T row[V * lanes<T>];
-  for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < V; ++v) ei::pstore(row + v * lanes<T>, tile.sum[r][v]);
-    Index c = 0;
-    for (; c + lanes<T> <= columns; c += lanes<T>)
-      rule.apply(offset + r * row_stride + c, ei::pload<Packet<T>>(row + c));
-    for (; c < columns; ++c) rule.apply(offset + r * row_stride + c, row[c]);
+  } else {
+    EIGEN_ALIGN_MAX T row[V * lanes<T>];
+    for (int r = 0; r < R; ++r) {
+      for (int v = 0; v < V; ++v) ei::pstore(row + v * lanes<T>, tile.sum[r][v]);
+      Index c = 0;
+      for (; c + lanes<T> <= columns; c += lanes<T>)
+        rule.apply(offset + r * row_stride + c, ei::pload<Packet<T>>(row + c));
+      for (; c < columns; ++c) rule.apply(offset + r * row_stride + c, row[c]);
+    }
   }
 }
 

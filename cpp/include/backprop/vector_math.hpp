@@ -159,4 +159,22 @@ P softplus(const P& a) {
   return ei::padd(ei::pmax(a, ei::pzero(a)), log1p);
 }
 
+/// The square root, correctly rounded; Eigen's own may be an approximation.
+template <class P>
+EIGEN_ALWAYS_INLINE P square_root(const P& a) {
+#if defined(EIGEN_VECTORIZE_AVX512)
+  if constexpr (std::is_same_v<P, __m512>) return _mm512_sqrt_ps(a);
+  if constexpr (std::is_same_v<P, __m512d>) return _mm512_sqrt_pd(a);
+#endif
+  return Eigen::internal::psqrt(a);
+}
+
+/// -1, 0 or 1
+template <class P>
+EIGEN_ALWAYS_INLINE P sign(const P& a) {
+  namespace ei = Eigen::internal;
+  const P zero = ei::pzero(a), one = constant<P>(1.0);
+  return ei::psub(ei::pand(ei::pcmp_lt(zero, a), one), ei::pand(ei::pcmp_lt(a, zero), one));
+}
+
 BACKPROP_NAMESPACE_END

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "backprop/data.hpp"
+#include "backprop/dropout.hpp"
 #include "backprop/network.hpp"
 #include "backprop/product.hpp"
 #include "backprop/types.hpp"
@@ -16,7 +17,9 @@ enum class Keep { output, loss, gradient, trace };
 
 template <class T>
 struct Workspace {
-  Workspace(const Network<T>& net, Index capacity_, Keep keep_) : capacity(capacity_), keep(keep_) {
+  /// `dropout`: whether there will be masks, which the slopes carry.
+  Workspace(const Network<T>& net, Index capacity_, Keep keep_, bool dropout = false)
+      : capacity(capacity_), keep(keep_), masks(static_cast<std::size_t>(net.layout().n_layers())) {
     const Layout& layout = net.layout();
     const Index L = layout.n_layers();
     const bool gradient = keep >= Keep::gradient, trace = keep == Keep::trace;
@@ -29,7 +32,7 @@ struct Workspace {
       grad_A.push_back(gradient || (keep == Keep::loss && k == L) ? Panels<T>(n, capacity)
                                                                   : Panels<T>());
       if (gradient && k < L) features[static_cast<std::size_t>(k)] = Panels<T>(capacity, n);
-      const bool stored = gradient && k < L && net.hidden(k).backward == nullptr;
+      const bool stored = gradient && k < L && (dropout || net.hidden(k).backward == nullptr);
       slopes.push_back(stored ? Panels<T>(n, capacity) : Panels<T>());
       if (trace) A.emplace_back(n, capacity);
       if (trace) grad_H.emplace_back(n, capacity);
@@ -46,6 +49,7 @@ struct Workspace {
   Panels<T>& h(Index k) { return H[static_cast<std::size_t>(k)]; }
   Panels<T>& h_features(Index k) { return features[static_cast<std::size_t>(k)]; }
   Panels<T>& slope(Index k) { return slopes[static_cast<std::size_t>(k - 1)]; }
+  Dropout& mask(Index k) { return masks[static_cast<std::size_t>(k - 1)]; }
   Panels<T>& grad_a(Index k) { return grad_A[static_cast<std::size_t>(k - 1)]; }
 
   /// One scratch a thread for packed tiles; call before the threads start.
@@ -58,7 +62,8 @@ struct Workspace {
   std::vector<Panels<T>> H;          ///< H_0 .. H_L in panels of examples; H_L holds A_L
   std::vector<Panels<T>> features;   ///< H_0 .. H_{L-1} in panels of features
   std::vector<Panels<T>> grad_A;     ///< grad_A_1 .. grad_A_L in panels of examples
-  std::vector<Panels<T>> slopes;     ///< g'(A_k), where it cannot be written from H_k
+  std::vector<Panels<T>> slopes;     ///< g'(A_k), where H_k does not tell it, o M_k
+  std::vector<Dropout> masks;        ///< M_1 .. M_{L-1} of the present step
   std::vector<Panels<T>> A, grad_H;  ///< of layers 1 .. L, for a trace
   Panels<T> targets;                 ///< Y in panels of examples, where there are no labels
   std::vector<std::int32_t> labels;  ///< the class of each example
@@ -66,6 +71,23 @@ struct Workspace {
   std::vector<double> loss;          ///< each slice's part of the loss
   std::vector<Buffer<T>> scratch;
 };
+
+/// As gather, for examples that hold only their numbers that are not 0.
+template <class T>
+void gather_sparse(const Examples<T>& X, Batch batch, Panels<T>& features, Index slice) {
+  constexpr Index P = panel_width<T>;
+  for (Index j = slice * lanes<T>; j < (slice + 1) * lanes<T>; ++j) {
+    for (Index f = 0; f < X.n_features; f += P)
+      std::fill_n(features.slice(f / lanes<T>) + j * P, P, T(0));
+    if (j >= batch.count) continue;
+    const Index example = batch[j];
+    for (Index i = X.starts[example]; i < X.starts[example + 1]; ++i) {
+      const Index f = X.columns[i];
+      // Entries of one place add up, as in SciPy's matrices that are not canonical.
+      features.slice(f / P * 2)[j * P + f % P] += X.data[i];
+    }
+  }
+}
 
 /// Copies one slice of a batch out of the caller's memory; lanes past the batch become 0.
 template <class T>
@@ -99,7 +121,10 @@ void copy_tile(const T* from, T* to, Index rows, Index packets) {
 /// Brings one slice of a batch into H_0.
 template <class T>
 void load_examples(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index slice) {
-  gather(X, batch, ws.h_features(0), slice);
+  if (X.starts != nullptr)
+    gather_sparse(X, batch, ws.h_features(0), slice);
+  else
+    gather(X, batch, ws.h_features(0), slice);
   to_examples(ws.h_features(0), X.n_features, ws.h(0), slice);
 }
 

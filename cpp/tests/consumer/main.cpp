@@ -21,7 +21,7 @@ int main() {
 
   backprop::Trainer<float> trainer(net, 4);
   for (int epoch = 0; epoch < 2000; ++epoch)
-    trainer.epoch(examples, targets, nullptr, 0.5f, [] { return false; });
+    trainer.epoch(examples, targets, {nullptr, 4}, 0.5, [] { return false; });
 
   backprop::Workspace<float> workspace(net, 4, backprop::Keep::output);
   std::vector<float> Y_hat(4);

@@ -1,0 +1,313 @@
+// The way from a gradient to new parameters, with what may stand between: penalties, clipping, the
+// state of an optimizer.
+//
+//     g <- grad + l1_k sign(W_k) + l2_k W_k     (never for b_k)
+//     g <- g cut to [-clip_value, clip_value]
+//     g <- g min(1, clip_norm / ||g||)          (the norm over all parameters: a second pass)
+//     theta <- optimizer(theta, g)              (see optimizer.hpp)
+//     rows of W_k longer than max_norm are scaled down to it
+//
+// The penalty that belongs to the gradient, sum_k l1_k sum |W_k| + l2_k ||W_k||^2 / 2, is summed on
+// the way, task by task, so that it does not depend on the threads.
+#pragma once
+
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "backprop/layout.hpp"
+#include "backprop/optimizer.hpp"
+#include "backprop/types.hpp"
+
+BACKPROP_NAMESPACE_BEGIN
+
+/// A rectangle of parameters of layer k, and the gradient of each.
+template <class T>
+struct GradientTile {
+  Index k;
+  bool is_weight;
+  Index at, row_stride;  ///< of theta
+  const T* gradient;
+  Index gradient_stride;
+  Index rows, columns;
+};
+
+/// What the parameters of layer k have in common in one step.
+template <class T>
+struct LayerUpdate {
+  T l1, l2;
+  T numbers[2][8];  ///< of the optimizer, for b and for W
+};
+
+/// What a tile adds up on the way.
+struct Sums {
+  double penalty = 0;  ///< of its weights, before the update
+  double square = 0;   ///< of its gradient
+};
+
+template <class T>
+struct Update {
+  T* theta;
+  T* state[2];
+  T clip_value;  ///< infinity for none
+  T scale;       ///< of the gradient: what clipping by norm leaves of it
+  std::vector<LayerUpdate<T>> layers;
+};
+
+namespace detail {
+
+/// Calls f(column, count) for the packets of a row: count is lanes<T> for all but the last.
+template <class T, class F>
+EIGEN_ALWAYS_INLINE void for_each_of_row(Index columns, F&& f) {
+  Index c = 0;
+  for (; c + lanes<T> <= columns; c += lanes<T>) f(c, lanes<T>);
+  if (c < columns) f(c, columns - c);
+}
+
+/// One packet of a row; the last may be short, so that a number is treated alike wherever it lies.
+template <class T>
+EIGEN_ALWAYS_INLINE Packet<T> load_part(const T* from, Index count) {
+  if (count == lanes<T>) return Eigen::internal::ploadu<Packet<T>>(from);
+  EIGEN_ALIGN_MAX T part[lanes<T>] = {};
+  std::copy_n(from, count, part);
+  return Eigen::internal::pload<Packet<T>>(part);
+}
+
+template <class T>
+EIGEN_ALWAYS_INLINE void store_part(T* to, const Packet<T>& packet, Index count) {
+  if (count == lanes<T>) {
+    Eigen::internal::pstoreu(to, packet);
+    return;
+  }
+  EIGEN_ALIGN_MAX T part[lanes<T>];
+  Eigen::internal::pstore(part, packet);
+  std::copy_n(part, count, to);
+}
+
+/// The whole gradient of a packet of parameters: its penalty's part added, cut to clip_value.
+template <class T>
+struct Whole {
+  Packet<T> l1, l2, half_l2, limit;
+
+  explicit Whole(const Update<T>& update, const GradientTile<T>& tile) {
+    namespace ei = Eigen::internal;
+    const LayerUpdate<T>& layer = update.layers[static_cast<std::size_t>(tile.k - 1)];
+    l1 = ei::pset1<Packet<T>>(tile.is_weight ? layer.l1 : T(0));
+    l2 = ei::pset1<Packet<T>>(tile.is_weight ? layer.l2 : T(0));
+    half_l2 = ei::pmul(l2, constant<Packet<T>>(0.5));
+    limit = ei::pset1<Packet<T>>(update.clip_value);
+  }
+
+  EIGEN_ALWAYS_INLINE Packet<T> operator()(const Packet<T>& grad, const Packet<T>& theta) const {
+    namespace ei = Eigen::internal;
+    const Packet<T> g = ei::pmadd(l1, sign(theta), ei::pmadd(l2, theta, grad));
+    return ei::pmax(ei::pmin(g, limit), ei::pnegate(limit));
+  }
+  EIGEN_ALWAYS_INLINE Packet<T> penalty(const Packet<T>& theta) const {
+    namespace ei = Eigen::internal;
+    return ei::pmadd(l1, ei::pabs(theta), ei::pmul(half_l2, ei::pmul(theta, theta)));
+  }
+};
+
+/// Where the gradient of a tile comes from, and what has still to be done to it.
+enum class Source {
+  bare,      ///< the tile's sums are the gradient
+  whole,     ///< the penalty is to be added, and clip_value to be kept
+  measured,  ///< an array of whole gradients, to be scaled to clip_norm
+};
+
+template <class T, class Optimizer, Source source>
+void update_tile(const Update<T>& update, const GradientTile<T>& tile, Sums& sums) {
+  namespace ei = Eigen::internal;
+  constexpr int n_states = static_cast<int>(Optimizer::state.size());
+  const LayerUpdate<T>& layer = update.layers[static_cast<std::size_t>(tile.k - 1)];
+  Packet<T> c[8];
+  for (int i = 0; i < 8; ++i) c[i] = ei::pset1<Packet<T>>(layer.numbers[tile.is_weight][i]);
+  const Packet<T> scale = ei::pset1<Packet<T>>(update.scale);
+  const Whole<T> whole(update, tile);
+  Packet<T> penalty = ei::pset1<Packet<T>>(T(0));
+  for (Index r = 0; r < tile.rows; ++r) {
+    const Index at = tile.at + r * tile.row_stride;
+    for_each_of_row<T>(tile.columns, [&](Index column, Index count) {
+      T* const to = update.theta + at + column;
+      Packet<T> theta = load_part(to, count);
+      Packet<T> g = load_part(tile.gradient + r * tile.gradient_stride + column, count);
+      if constexpr (source == Source::whole) {
+        penalty = ei::padd(penalty, whole.penalty(theta));
+        g = whole(g, theta);
+      }
+      if constexpr (source == Source::measured) g = ei::pmul(scale, g);
+      Packet<T> s[2];
+      for (int i = 0; i < n_states; ++i) s[i] = load_part(update.state[i] + at + column, count);
+      Optimizer::update(theta, g, s, c);
+      for (int i = 0; i < n_states; ++i) store_part(update.state[i] + at + column, s[i], count);
+      store_part(to, theta, count);
+    });
+  }
+  if constexpr (source == Source::whole) sums.penalty += static_cast<double>(ei::predux(penalty));
+}
+
+/// Keeps whole gradients in `gradient`, for a norm to be taken before they are used.
+template <class T>
+void measure_tile(const Update<T>& update, const GradientTile<T>& tile, T* gradient, Sums& sums) {
+  namespace ei = Eigen::internal;
+  const Whole<T> whole(update, tile);
+  Packet<T> penalty = ei::pset1<Packet<T>>(T(0)), square = penalty;
+  for (Index r = 0; r < tile.rows; ++r) {
+    const Index at = tile.at + r * tile.row_stride;
+    for_each_of_row<T>(tile.columns, [&](Index column, Index count) {
+      const Packet<T> theta = load_part(update.theta + at + column, count);
+      const Packet<T> g =
+          whole(load_part(tile.gradient + r * tile.gradient_stride + column, count), theta);
+      penalty = ei::padd(penalty, whole.penalty(theta));
+      square = ei::pmadd(g, g, square);
+      store_part(gradient + at + column, g, count);
+    });
+  }
+  sums.penalty += static_cast<double>(ei::predux(penalty));
+  sums.square += static_cast<double>(ei::predux(square));
+}
+
+}  // namespace detail
+
+/// Scales the rows of W (row-major) that are longer than `limit` down to it.
+template <class T>
+void limit_rows(T* W, Index rows, Index columns, double limit) {
+  namespace ei = Eigen::internal;
+  for (Index r = 0; r < rows; ++r) {
+    T* row = W + r * columns;
+    Packet<T> square = ei::pset1<Packet<T>>(T(0));
+    detail::for_each_of_row<T>(columns, [&](Index c, Index count) {
+      const Packet<T> w = detail::load_part(row + c, count);
+      square = ei::pmadd(w, w, square);
+    });
+    const double norm = std::sqrt(static_cast<double>(ei::predux(square)));
+    if (!(norm > limit)) continue;
+    const Packet<T> scale = ei::pset1<Packet<T>>(static_cast<T>(limit / norm));
+    detail::for_each_of_row<T>(columns, [&](Index c, Index count) {
+      detail::store_part(row + c, ei::pmul(scale, detail::load_part(row + c, count)), count);
+    });
+  }
+}
+
+/// An optimizer as the trainer calls it.
+template <class T>
+struct Optimizer {
+  const char* name;
+  const char* const* state;
+  Index n_states;
+  const Option* options;
+  Index n_options;
+  void (*numbers)(const double* options, double t, double lr, double decay, double* c);
+  using UpdateTile = void (*)(const Update<T>&, const GradientTile<T>&, Sums&);
+  UpdateTile bare, whole, measured;
+};
+
+namespace detail {
+
+template <class T, class O>
+constexpr Optimizer<T> optimizer_row() {
+  return {O::name,
+          O::state.data(),
+          static_cast<Index>(O::state.size()),
+          O::options.data(),
+          static_cast<Index>(O::options.size()),
+          &O::numbers,
+          &update_tile<T, O, Source::bare>,
+          &update_tile<T, O, Source::whole>,
+          &update_tile<T, O, Source::measured>};
+}
+
+}  // namespace detail
+
+template <class T>
+constexpr Optimizer<T> optimizers[] = {
+    detail::optimizer_row<T, Sgd>(),
+    detail::optimizer_row<T, Velocity<false>>(),
+    detail::optimizer_row<T, Velocity<true>>(),
+    detail::optimizer_row<T, AdaGrad>(),
+    detail::optimizer_row<T, RmsProp>(),
+    detail::optimizer_row<T, AdamRule<false>>(),
+    detail::optimizer_row<T, AdamRule<true>>(),
+    detail::optimizer_row<T, Lion>(),
+};
+
+template <class T>
+const Optimizer<T>& find_optimizer(const std::string& name) {
+  std::string known;
+  for (const auto& optimizer : optimizers<T>) {
+    if (name == optimizer.name) return optimizer;
+    known += std::string(known.empty() ? "" : ", ") + optimizer.name;
+  }
+  throw std::invalid_argument("`optimizer` must be one of " + known + ", got '" + name + "'");
+}
+
+/// The options of an optimizer, those given in place of the defaults.
+template <class T>
+std::vector<double> find_options(const Optimizer<T>& optimizer,
+                                 const std::map<std::string, double>& given) {
+  std::vector<double> values;
+  std::string known;
+  std::size_t found = 0;
+  for (Index i = 0; i < optimizer.n_options; ++i) {
+    const Option& option = optimizer.options[i];
+    known += (known.empty() ? "" : ", ") + std::string(option.name);
+    const auto it = given.find(option.name);
+    found += it != given.end();
+    values.push_back(it == given.end() ? option.value : it->second);
+    if (!option.valid(values.back()))
+      throw std::invalid_argument("`" + std::string(option.name) + "` must be " + option.rule +
+                                  ", got " + std::to_string(values.back()));
+  }
+  if (found < given.size()) {
+    for (const auto& [name, value] : given) {
+      bool takes = false;
+      for (Index i = 0; i < optimizer.n_options; ++i) takes |= name == optimizer.options[i].name;
+      if (!takes)
+        throw std::invalid_argument("`options` of " + std::string(optimizer.name) + " must be " +
+                                    (known.empty() ? "left out" : "among " + known) + ", got '" +
+                                    name + "'");
+    }
+  }
+  return values;
+}
+
+/// The rule of all that is not plain gradient descent: takes whole tiles of a gradient, of layer k.
+template <class T>
+struct TileRule {
+  const Update<T>& update;
+  typename Optimizer<T>::UpdateTile take;  ///< or null: the gradient is kept, and measured
+  T* gradient;
+  Index n_states, k;
+  Sums& sums;
+
+  void prefetch(Index at) const {
+    __builtin_prefetch(update.theta + at, 1);
+    for (Index i = 0; i < n_states; ++i) __builtin_prefetch(update.state[i] + at, 1);
+  }
+
+  /// A tile of grad_W.
+  void apply_tile(Index at, Index row_stride, const T* grad, Index grad_stride, Index rows,
+                  Index columns) const {
+    take_tile({k, true, at, row_stride, grad, grad_stride, rows, columns});
+  }
+  /// A packet of grad_b, or one number of it.
+  template <class P>
+  void apply(Index at, const P& grad) const {
+    constexpr Index count = static_cast<Index>(sizeof(P) / sizeof(T));
+    EIGEN_ALIGN_MAX T run[count];
+    Eigen::internal::pstore(run, grad);
+    take_tile({k, false, at, 0, run, 0, 1, count});
+  }
+
+ private:
+  void take_tile(const GradientTile<T>& tile) const {
+    if (take == nullptr)
+      detail::measure_tile(update, tile, gradient, sums);
+    else
+      take(update, tile, sums);
+  }
+};
+
+BACKPROP_NAMESPACE_END

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -147,7 +147,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             return
         train = None
         if self.early_stopping and validation is None:
-            stratify = self.n_outputs_ == 1 and self._estimator_type == "classifier"
+            stratify = self.n_outputs_ == 1 and is_classifier(self)
             train, validation = split(self, X, y, sample_weight, stratify)
         if validation is not None and self.validation_scores_ is None:
             self._start_validation_curves(True)

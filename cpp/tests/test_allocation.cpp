@@ -68,6 +68,18 @@ long allocations_of(F&& f) {
   return allocations;
 }
 
+/// Plain descent, and all that a trainer can do besides.
+std::vector<Training> ways_to_train(const Shape& shape) {
+  Training everything;
+  everything.optimizer = "adamw";
+  everything.l1.assign(shape.layer_sizes.size() - 1, 1e-3);
+  everything.l2 = everything.l1;
+  everything.dropout.assign(shape.hidden.size(), 0.5);
+  everything.clip_value = everything.clip_norm = 0.1;
+  everything.max_norm = 1;
+  return {Training{}, everything};
+}
+
 const std::vector<Shape> counted_shapes = {
     {{4, 16, 3}, {"relu"}, "softmax", "cross_entropy", 150, true},
     {{9, 33, 31, 2}, {"tanh", "sigmoid"}, "sigmoid", "binary_cross_entropy", 77},
@@ -97,38 +109,41 @@ TEST_CASE("every way to the heap is counted") {
 
 TEST_CASE_TEMPLATE("after the first step the training loop allocates nothing", T, float, double) {
   const int saved = ThreadPool::instance().n_threads();
+  const auto check = [](const Shape& shape, Index batch_size, const Training& how) {
+    CAPTURE(shape.layer_sizes.front());
+    CAPTURE(batch_size);
+    CAPTURE(how.optimizer);
+    test::Random random(51);
+    Problem<T> problem(shape, random);
+    Trainer<T> trainer(problem.net, batch_size, how);
+    std::vector<std::int64_t> positions(static_cast<std::size_t>(problem.m));
+    const Order order{positions.data(), problem.m};
+    shuffle(positions.data(), problem.m, 1, 0);
+    // The question whether to stop comes before each batch: counting starts at the second.
+    int batch = 0;
+    allocations = 0;
+    trainer.epoch(problem.examples(), problem.targets(), order, T(0.01), [&] {
+      counting = ++batch > 1;
+      return false;
+    });
+    const long later_steps = allocations;
+    const long later_epoch = allocations_of([&] {
+      shuffle(positions.data(), problem.m, 1, 1);
+      trainer.epoch(problem.examples(), problem.targets(), order, T(0.01), [] { return false; });
+    });
+    counting = false;
+    CHECK(later_steps == 0);
+    CHECK(later_epoch == 0);
+    CHECK((batch == 1 || batch == ceil_div(problem.m, batch_size)));
+  };
   for (const Shape& shape : counted_shapes)
-    for (const int threads : {1, 2})
-      for (const Index batch_size : {Index{1}, Index{32}, Index{128}}) {
-        if (batch_size == 1 && shape.layer_sizes.front() > 100) continue;
-        CAPTURE(shape.layer_sizes.front());
-        CAPTURE(threads);
-        CAPTURE(batch_size);
-        test::Random random(51);
-        Problem<T> problem(shape, random);
-        ThreadPool::instance().set_n_threads(threads);
-        Trainer<T> trainer(problem.net, batch_size);
-        std::vector<std::int64_t> order(static_cast<std::size_t>(problem.m));
-        shuffle(order.data(), problem.m, 1, 0);
-        // The question whether to stop comes before each batch: counting starts at the second.
-        int batch = 0;
-        allocations = 0;
-        trainer.epoch(problem.examples(), problem.targets(), {order.data(), problem.m}, T(0.01),
-                      [&] {
-                        counting = ++batch > 1;
-                        return false;
-                      });
-        const long later_steps = allocations;
-        const long later_epoch = allocations_of([&] {
-          shuffle(order.data(), problem.m, 1, 1);
-          trainer.epoch(problem.examples(), problem.targets(), {order.data(), problem.m}, T(0.01),
-                        [] { return false; });
-        });
-        counting = false;
-        CHECK(later_steps == 0);
-        CHECK(later_epoch == 0);
-        CHECK((batch == 1 || batch == ceil_div(problem.m, batch_size)));
-      }
+    for (const int threads : {1, 2}) {
+      CAPTURE(threads);
+      ThreadPool::instance().set_n_threads(threads);
+      for (const Index batch_size : {Index{1}, Index{32}, Index{128}})
+        for (const Training& how : ways_to_train(shape))
+          if (batch_size > 1 || shape.layer_sizes.front() <= 100) check(shape, batch_size, how);
+    }
   ThreadPool::instance().set_n_threads(saved);
 }
 

@@ -9,6 +9,8 @@
 same equations in plain Python.
 """
 
+from typing import TYPE_CHECKING, Any
+
 # First, and for its effect: everything below needs the compiled core that it loads.
 from backprop import _dispatch as _dispatch
 from backprop.errors import DivergenceError
@@ -18,8 +20,15 @@ from backprop.io import load
 from backprop.network import Network
 from backprop.runtime import __version__, get_num_threads, info, set_num_threads, threads
 
+if TYPE_CHECKING:
+    from backprop import optimizers, schedules
+    from backprop.callbacks import Callback, Checkpoint, EarlyStopping
+
 __all__ = [
+    "Callback",
+    "Checkpoint",
     "DivergenceError",
+    "EarlyStopping",
     "History",
     "Network",
     "__version__",
@@ -27,6 +36,26 @@ __all__ = [
     "get_num_threads",
     "info",
     "load",
+    "optimizers",
+    "schedules",
     "set_num_threads",
     "threads",
 ]
+
+# Imported when they are first asked for: dataclasses take longer than the rest of the package.
+_LATER = {
+    "Callback": "callbacks",
+    "Checkpoint": "callbacks",
+    "EarlyStopping": "callbacks",
+    "optimizers": "",
+    "schedules": "",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f"{__name__}.{_LATER[name] or name}")
+    return getattr(module, name) if _LATER[name] else module

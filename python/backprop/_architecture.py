@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from backprop import _backprop
-from backprop._checks import integer, known_name
+from backprop._checks import integer, known_name, number
 
 _DTYPES = ("float32", "float64")
 
@@ -42,12 +42,20 @@ def checked_hidden(hidden: Any, n_hidden: int, argument: str = "hidden") -> list
     return names
 
 
-def checked_pair(output: Any, loss: Any) -> tuple[str, str]:
-    """Return an output activation and a loss that match, the loss chosen where it is None."""
+def checked_loss(output: Any, loss: Any) -> tuple[str, str, float | None]:
+    """Return an output activation, a loss that matches it, and the loss's parameter if it is given.
+
+    The loss may be None, a name, or a pair of name and parameter.
+    """
     matches = _backprop.outputs()
     known_name("output", output, matches)
     if loss is None:
-        return output, matches[output][0]
+        return output, matches[output][0], None
+    parameter = None
+    if isinstance(loss, tuple | list):
+        if len(loss) != 2:
+            raise ValueError(f"`loss` must be a name or a pair (name, parameter), got {loss!r}")
+        loss, parameter = loss
     known_name("loss", loss, [name for names in matches.values() for name in names])
     if loss not in matches[output]:
         fits = " or ".join(repr(name) for name in matches[output])
@@ -56,7 +64,25 @@ def checked_pair(output: Any, loss: Any) -> tuple[str, str]:
             f"`loss` must match `output` {output!r}, got {loss!r}; use loss={fits}, or "
             f"output={wants}"
         )
-    return output, loss
+    if parameter is None:
+        return output, loss, None
+    parameters = _backprop.loss_parameters()
+    if loss not in parameters:
+        raise ValueError(
+            f"`loss` must be a bare name for {loss!r}, which has no parameter, got {parameter!r}; "
+            f"those with one are {', '.join(parameters)}"
+        )
+    name = parameters[loss][0]
+    # The core knows their ranges.
+    return output, loss, number(name, parameter, "finite", lambda _: True)
+
+
+def loss_choice(name: str, parameter: float | None) -> str | tuple[str, float]:
+    """Return a loss as `Network` takes it: a name, with the parameter where that is no default."""
+    default = _backprop.loss_parameters().get(name)
+    if parameter is None or default is None or parameter == default[1]:
+        return name
+    return name, parameter
 
 
 def checked_dtype(dtype: Any) -> np.dtype[Any]:

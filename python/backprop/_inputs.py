@@ -63,6 +63,17 @@ def as_targets(
     return targets
 
 
+def as_weights(sample_weight: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the weights of examples as an array of ``dtype``; the core checks shape and values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_examples`.
+    """
+    return _as_dtype("sample_weight", _as_numbers("sample_weight", sample_weight), dtype)
+
+
 def all_finite(X: NDArray[Any]) -> bool:
     """Whether no number of X is NaN or infinite; a large X is read in pieces, to stay in cache."""
     if X.size <= _CHUNK:

@@ -67,7 +67,10 @@ def backward_rows(trace: Trace) -> Iterator[Row]:
         if k == L:
             matched = trace.loss_name in _DIFFERENCES
             yield Row(f"∇H_{k} = ∂L / ∂Ŷ", t.grad_H)
-            yield Row(f"∇A_{k} = (Ŷ - E) / m" if matched else chain, t.grad_A)
+            # Ē holds the smoothed labels, w one weight a row.
+            targets = "Ē" if trace.smoothed else "E"
+            share = " ⊙ w / Σw" if trace.weighted else " / m"
+            yield Row(f"∇A_{k} = (Ŷ - {targets}){share}" if matched else chain, t.grad_A)
         else:
             yield Row(f"∇H_{k} = W_{k + 1}ᵀ ∇A_{k + 1}", t.grad_H)
             yield Row(chain, t.grad_A)

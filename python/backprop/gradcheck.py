@@ -166,7 +166,7 @@ def check_gradients(
     compiled = network.gradients(examples, targets)
     W, b = ([array.tolist() for array in arrays] for arrays in (network.W, network.b))
     hidden = list(network.hidden_names) if reference_hidden is None else reference_hidden
-    names = hidden, network.output_name, network.loss_name
+    names = hidden, network.output_name, reference_loss(network)
     stated = reference.gradients(examples.tolist(), targets.tolist(), W, b, *names)
     theta = np.array(reference.flatten(stated.grad_W, stated.grad_b))
     measure = _Differences(network, examples, targets, np.random.default_rng(seed), n_entries)
@@ -185,6 +185,19 @@ def check_gradients(
         forward = reference.forward(examples.tolist(), W, b, *names[:2])
         report.first_wrong = first_wrong(traced, compiled, forward, stated, tolerance)
     return report
+
+
+def reference_loss(network: Network) -> Any:
+    """Return the network's loss as `backprop.reference` takes it: a name, or what one makes."""
+    from backprop import reference
+
+    loss = network.architecture["loss"]
+    if isinstance(loss, str):
+        return loss
+    name, parameter = loss
+    if name == "huber":
+        return reference.huber(parameter)
+    return reference.label_smoothing(reference.LOSSES[network.output_name, name], parameter)
 
 
 def _by_name(

@@ -12,9 +12,15 @@ if TYPE_CHECKING:
 class History(Mapping[str, list[float]]):
     """What `Network.fit` returns, a mapping from names to lists.
 
-    ``history["loss"]`` is the mean over the examples of the losses seen during each epoch, each
-    taken before the step on its batch. With validation data there are ``"val_loss"`` and, where
-    the output is softmax or sigmoid, ``"val_accuracy"``, both of the weights after the epoch.
+    ``history["loss"]`` is the mean over the examples, by weight, of the losses seen during each
+    epoch, each with its penalties and taken before the step on its batch; of L-BFGS the loss after
+    each iteration. With validation data there are ``"val_loss"`` and ``"val_accuracy"`` or other
+    metrics, all of the weights after the epoch.
+
+    Parameters
+    ----------
+    values : mapping from names to lists, optional
+        Earlier epochs, to go on from.
 
     Attributes
     ----------
@@ -22,8 +28,10 @@ class History(Mapping[str, list[float]]):
         The number of epochs recorded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, values: Mapping[str, list[float]] | None = None) -> None:
         self._values: dict[str, list[float]] = {"loss": []}
+        for name, numbers in (values or {}).items():
+            self._values[name] = list(numbers)
 
     @property
     def epochs(self) -> int:

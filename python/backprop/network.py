@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from backprop import _backprop, initializers
-from backprop._architecture import checked_dtype, checked_hidden, checked_pair, checked_sizes
+from backprop._architecture import (
+    checked_dtype,
+    checked_hidden,
+    checked_loss,
+    checked_sizes,
+    loss_choice,
+)
 from backprop._checks import positive
-from backprop._inputs import as_examples, as_targets
+from backprop._fitting import Fitting
+from backprop._inputs import as_examples, as_targets, as_weights
 from backprop._views import Views
 from backprop.gradients import Arrays, Gradients
 from backprop.trace import Trace
-
-if TYPE_CHECKING:
-    from backprop.history import History
-    from backprop.training import Run
 
 _CORES: dict[str, Any] = {"float32": _backprop.Network32, "float64": _backprop.Network64}
 _INT64 = np.dtype(np.int64)
 
 
-class Network(Views):
+class Network(Views, Fitting):
     """A fully-connected network with layers 0 (input) .. L (output).
 
     A_k = W_k H_{k-1} + b_k, H_k = g_k(A_k), Y_hat = O(A_L) (note 5.2); rows are examples.
@@ -40,11 +43,13 @@ class Network(Views):
         "mish", "softplus", "hard_tanh".
     output : str
         The output activation O: "softmax", "linear", "sigmoid", "exp".
-    loss : str, optional
+    loss : str or (str, float), optional
         The loss that matches it, the first named here if not given. Each is summed over the
         outputs and averaged over the examples. For softmax "cross_entropy"; for linear
         "squared_error" (half the squared norm), "absolute_error" or "huber"; for sigmoid
-        "binary_cross_entropy"; for exp "poisson".
+        "binary_cross_entropy"; for exp "poisson". Two have a parameter: ``("huber", delta)``
+        turns from squared to absolute at delta (1), ``("cross_entropy", smoothing)`` takes the
+        share smoothing (0) from each target and spreads it evenly over the classes.
     init : str or ("normal", sigma)
         How weights are drawn: "he", "glorot", "lecun", "zeros", "normal"; biases start at zero.
     dtype : dtype
@@ -83,7 +88,7 @@ class Network(Views):
         *,
         hidden: str | Sequence[str] = "relu",
         output: str = "softmax",
-        loss: str | None = None,
+        loss: str | tuple[str, float] | None = None,
         init: str | tuple[str, float] = "he",
         dtype: DTypeLike = "float32",
         seed: int | np.random.Generator | None = 0,
@@ -104,10 +109,10 @@ class Network(Views):
     ) -> None:
         sizes = checked_sizes(layer_sizes)
         hidden_names = checked_hidden(hidden, len(sizes) - 2)
-        output, loss = checked_pair(output, loss)
+        output, loss, parameter = checked_loss(output, loss)
         self._dtype = checked_dtype(dtype)
         self._core: _backprop._Network[Any] = _CORES[self._dtype.name](
-            sizes, hidden_names, output, loss
+            sizes, hidden_names, output, loss, parameter
         )
         # Kept rather than asked for: a prediction of one row costs as much as a few look-ups.
         self._core_forward: Callable[[Any, bool], NDArray[Any]] = self._core.forward
@@ -151,8 +156,13 @@ class Network(Views):
 
     @property
     def loss_name(self) -> str:
-        """The loss."""
+        """The name of the loss."""
         return self._loss_name
+
+    @property
+    def loss_parameter(self) -> float | None:
+        """The delta of "huber", the smoothing of "cross_entropy"; None for the other losses."""
+        return self._core.loss_parameter
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -166,7 +176,7 @@ class Network(Views):
             "layer_sizes": list(self.layer_sizes),
             "hidden": list(self.hidden_names),
             "output": self.output_name,
-            "loss": self.loss_name,
+            "loss": loss_choice(self._loss_name, self.loss_parameter),
         }
 
     def same_architecture(self, other: Network) -> bool:
@@ -198,7 +208,7 @@ class Network(Views):
 
     predict = forward
 
-    def loss(self, X: ArrayLike, y: ArrayLike) -> float:
+    def loss(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
         """Compute the mean loss (note 3), from the pre-activations A_L by log-sum-exp or softplus.
 
         Parameters
@@ -209,15 +219,20 @@ class Network(Views):
             Class labels 0 .. p-1 (m,) or rows of probabilities (m, p) for "cross_entropy"; targets
             (m, p) for the other losses, between 0 and 1 for "binary_cross_entropy", not negative
             for "poisson". One output takes (m,) too.
+        sample_weight : array_like (m,), optional
+            How much each example counts: the mean becomes Σ w_i loss_i / Σ w_i.
 
         Raises
         ------
         TypeError, ValueError
-            If X or y is of the wrong kind or shape, or out of range.
+            If X, y or ``sample_weight`` is of the wrong kind or shape, or out of range.
         """
-        return self._core.loss(*self._batch(X, y), self.check_finite)
+        weight = self._weights(sample_weight)
+        return self._core.loss(*self._batch(X, y), self.check_finite, weight)
 
-    def gradients(self, X: ArrayLike, y: ArrayLike) -> Gradients:
+    def gradients(
+        self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> Gradients:
         """Compute the gradient of the loss w.r.t. every parameter (note 5.2).
 
         Parameters and errors are those of `loss`.
@@ -227,10 +242,11 @@ class Network(Views):
         Gradients
             With ``.loss``, ``.W[i]``, ``.b[i]`` and the flat ``.theta``.
         """
-        loss, grad_theta = self._core.gradients(*self._batch(X, y), self.check_finite)
+        weight = self._weights(sample_weight)
+        loss, grad_theta = self._core.gradients(*self._batch(X, y), self.check_finite, weight)
         return Gradients(loss, grad_theta, self.layer_sizes)
 
-    def trace(self, X: ArrayLike, y: ArrayLike) -> Trace:
+    def trace(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Trace:
         """Run forward and backward and keep every array (note 5.2).
 
         Parameters and errors are those of `loss`.
@@ -241,11 +257,28 @@ class Network(Views):
             ``t[k]`` has .A, .H, .grad_A, .grad_H, .W, .b, .grad_W, .grad_b for k = 1..L; ``t[0].H``
             is X; ``t.loss``, ``t.Y_hat``.
         """
-        traced = self._core.trace(*self._batch(X, y), self.check_finite)
+        weight = self._weights(sample_weight)
+        traced = self._core.trace(*self._batch(X, y), self.check_finite, weight)
         activations = (*self.hidden_names, self.output_name)
-        return Trace(traced, self._theta, self.layer_sizes, activations, self._loss_name)
+        smoothed = self._takes_labels and self.loss_parameter != 0
+        return Trace(
+            traced,
+            self._theta,
+            self.layer_sizes,
+            activations,
+            self._loss_name,
+            smoothed=smoothed,
+            weighted=weight is not None,
+        )
 
-    def step(self, X: ArrayLike, y: ArrayLike, lr: float) -> float:
+    def step(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        lr: float,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Take one step of gradient descent in place: theta <- theta - lr grad_theta (note 3).
 
         Parameters
@@ -254,6 +287,8 @@ class Network(Views):
             As for `loss`.
         lr : float
             The learning rate, positive and finite.
+        sample_weight : array_like (m,), optional
+            As for `loss`.
 
         Returns
         -------
@@ -266,77 +301,8 @@ class Network(Views):
             As for `loss`, or for a bad ``lr``; nothing is changed.
         """
         lr = positive("lr", lr)
-        return self._core.step(*self._batch(X, y), lr, self.check_finite)
-
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        epochs: int = 20,
-        batch_size: int = 32,
-        optimizer: str = "sgd",
-        lr: float = 0.1,
-        shuffle: bool = True,
-        seed: int | None = 0,
-        validation: tuple[ArrayLike, ArrayLike] | None = None,
-        callbacks: Iterable[Callable[[Run], object]] = (),
-    ) -> History:
-        """Train in place by mini-batch gradient descent.
-
-        Parameters
-        ----------
-        X, y : array_like
-            As for `loss`; converted once where they need it.
-        epochs : int
-            Passes over the examples.
-        batch_size : int
-            Examples a step; the last batch of an epoch may be smaller.
-        optimizer : str
-            "sgd": theta <- theta - lr grad_theta.
-        lr : float
-            The learning rate.
-        shuffle : bool
-            Whether each epoch visits the examples in an order of its own.
-        seed : int or None
-            Of that order, which depends on (seed, epoch) alone; None draws a new one.
-        validation : (X, y), optional
-            Data to compute the loss and, for classification, the accuracy of after each epoch.
-        callbacks : iterable of callable
-            Each is called after every epoch with the `Run`: its ``epoch`` (from 1), ``epochs``,
-            ``history`` and ``network`` tell how it goes, ``run.stop = True`` ends it.
-
-        Returns
-        -------
-        History
-            ``history["loss"]``, ``history["val_loss"]``, ...: one value an epoch.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For a bad argument; nothing is changed.
-        DivergenceError
-            If a loss or a weight becomes NaN or infinite; the weights are then those of the last
-            good epoch.
-        KeyboardInterrupt
-            On Ctrl-C, between two batches; the steps taken so far are kept.
-        """
-        from backprop.training import Run
-
-        run = Run(
-            self,
-            X,
-            y,
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            lr=lr,
-            shuffle=shuffle,
-            seed=seed,
-            validation=validation,
-            callbacks=callbacks,
-        )
-        return run.train()
+        weight = self._weights(sample_weight)
+        return self._core.step(*self._batch(X, y), lr, self.check_finite, weight)
 
     def save(
         self,
@@ -381,6 +347,10 @@ class Network(Views):
             y = as_targets(y, self._dtype, self._loss_name, self._n_outputs, self.check_finite)
         return X, y
 
+    def _weights(self, sample_weight: Any) -> Any:
+        """Return weights of the examples as the core takes them."""
+        return None if sample_weight is None else as_weights(sample_weight, self._dtype)
+
     def __getstate__(self) -> dict[str, Any]:
         return {
             **self.architecture,
@@ -397,7 +367,8 @@ class Network(Views):
     def __repr__(self) -> str:
         names = self.hidden_names
         hidden = names[0] if len(set(names)) == 1 else list(names)
+        loss = loss_choice(self._loss_name, self.loss_parameter)
         return (
             f"Network({list(self.layer_sizes)}, {f'hidden={hidden!r}, ' if names else ''}"
-            f"output={self.output_name!r}, loss={self.loss_name!r}, dtype={self._dtype.name!r})"
+            f"output={self.output_name!r}, loss={loss!r}, dtype={self._dtype.name!r})"
         )

@@ -61,6 +61,8 @@ class Trace(Sequence[Layer]):
     activations : tuple of str
         The names of g_1 .. g_{L-1} and of O.
     loss_name : str
+    smoothed, weighted : bool
+        Whether the loss smooths its labels, and whether the examples have weights.
 
     Its str and its notebook view show every array with its equation, large ones in short;
     ``rich.print(trace)`` draws a table.
@@ -73,9 +75,13 @@ class Trace(Sequence[Layer]):
         layer_sizes: Sequence[int],
         activations: Sequence[str],
         loss_name: str,
+        *,
+        smoothed: bool = False,
+        weighted: bool = False,
     ) -> None:
         self.activations = tuple(activations)
         self.loss_name = loss_name
+        self.smoothed, self.weighted = smoothed, weighted
         self.loss: float = core_trace["loss"]
         self.Y_hat: NDArray[Any] = core_trace["Y_hat"]
         # The parameters as they are now: training goes on in place.

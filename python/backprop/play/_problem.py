@@ -67,11 +67,12 @@ def _check_network(net: Network) -> None:
                 f"`net` must have hidden activations of the note ({', '.join(HIDDEN)}) to be "
                 f"shown, got {name!r}"
             )
-    if LOSSES.get(net.output_name) != net.loss_name:
+    loss = net.architecture["loss"]
+    if LOSSES.get(net.output_name) != loss:
         pairs = ", ".join(f"{output} with {loss}" for output, loss in LOSSES.items())
         raise ValueError(
             f"`net` must have one of the outputs and losses {pairs} to be shown, got "
-            f"{net.output_name} with {net.loss_name}"
+            f"{net.output_name} with {loss}"
         )
     if max(net.layer_sizes) > MAX_UNITS:
         raise ValueError(

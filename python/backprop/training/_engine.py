@@ -1,0 +1,104 @@
+"""One epoch of mini-batches in the compiled core: in one call, or batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backprop.network import Network
+from backprop.training._data import ArrayData, Batch, BatchData, Data
+from backprop.training._settings import Settings
+
+Tensors = dict[str, NDArray[Any]]
+
+
+class EpochResult(NamedTuple):
+    """The mean loss of an epoch; or the loss that is not finite, and the batch it came from."""
+
+    loss: float
+    failed_batch: int
+
+
+class Hooks(NamedTuple):
+    """What happens around each batch, which thereby becomes a call of its own.
+
+    ``before(index, lr)``, ``after(loss)``; the latter returns whether to stop.
+    """
+
+    before: Callable[[int, float], None]
+    after: Callable[[float], bool]
+
+
+class Engine:
+    """The compiled trainer of a run, its data, and the learning rates handed to it."""
+
+    def __init__(
+        self, network: Network, settings: Settings, data: Data, hooks: Hooks | None
+    ) -> None:
+        self._network, self._settings, self._data, self._hooks = network, settings, data, hooks
+        # Of an iterable the largest batch is unknown until it comes.
+        self._capacity = data.batch_size if isinstance(data, ArrayData) else settings.batch_size
+        self._trainer = settings.trainer(network, self._capacity)
+
+    @property
+    def state(self) -> Tensors:
+        """The optimizer's state, writable views in theta's layout."""
+        state: Tensors = self._trainer.state
+        return state
+
+    @property
+    def steps(self) -> int:
+        """The steps taken, which Adam and dropout count by."""
+        return int(self._trainer.steps)
+
+    def restore(self, state: Tensors, steps: int) -> None:
+        """Put back what ``state`` and ``steps`` were."""
+        for name, view in self._trainer.state.items():
+            view[...] = state[name]
+        self._trainer.steps = steps
+
+    def epoch(self, epoch: int, rates: float | NDArray[np.float64]) -> EpochResult:
+        """Take the steps of an epoch, counted from 0."""
+        data, settings = self._data, self._settings
+        if isinstance(data, BatchData):
+            return self._by_batch(data.batches(epoch), rates)
+        if self._hooks is not None:
+            return self._by_batch(data.batches(settings.seed, epoch, settings.shuffle), rates)
+        order = data.order(settings.seed, epoch, settings.shuffle)
+        return EpochResult(*self._trainer.epoch(data.X, data.y, order, rates, data.weight))
+
+    def _by_batch(
+        self, batches: Iterator[Batch], rates: float | NDArray[np.float64]
+    ) -> EpochResult:
+        total, weight = 0.0, 0.0
+        for index, batch in enumerate(batches):
+            # An iterable without a length has one rate an epoch.
+            lr = float(rates if isinstance(rates, float) else rates[min(index, len(rates) - 1)])
+            batch_weight = batch.total_weight
+            if batch_weight == 0:
+                continue  # no step, as in the core's own epoch
+            self._reserve(len(batch.X))
+            if self._hooks is not None:
+                self._hooks.before(index, lr)
+            loss, failed = self._trainer.epoch(batch.X, batch.y, None, lr, batch.weight)
+            if failed >= 0:
+                return EpochResult(loss, index)
+            total += loss * batch_weight
+            weight += batch_weight
+            if self._hooks is not None and self._hooks.after(loss):
+                break
+        if weight == 0:
+            raise ValueError("`X` must weigh at least one example in an epoch, got only zeros")
+        return EpochResult(total / weight, -1)
+
+    def _reserve(self, n_examples: int) -> None:
+        """Make room for a larger batch: a new trainer with the old one's state."""
+        if n_examples <= self._capacity:
+            return
+        state, steps = self.state, self.steps
+        self._capacity = n_examples
+        self._trainer = self._settings.trainer(self._network, n_examples)
+        self.restore(state, steps)

@@ -1,0 +1,372 @@
+"""The training loop: epochs, the quantities recorded, callbacks, and what to do on divergence.
+
+The batches themselves run in the compiled core.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backprop import runtime
+from backprop._checks import flag, integer
+from backprop._inputs import all_finite
+from backprop.callbacks import Callback, Checkpoint, EarlyStopping
+from backprop.errors import DivergenceError
+from backprop.history import History
+from backprop.network import Network
+from backprop.schedules import Constant, Cosine, OneCycle, Plateau, ReduceOnPlateau
+from backprop.training import _checkpoint
+from backprop.training._data import ArrayData
+from backprop.training._engine import Engine, Hooks
+from backprop.training._inputs import Inputs
+from backprop.training._progress import Progress
+from backprop.training._settings import Settings
+from backprop.training._watch import Watch
+
+
+class Run:
+    """One training of a network; what `Network.fit` makes and callbacks are given.
+
+    Attributes
+    ----------
+    network : Network
+        Being trained.
+    epochs : int
+        How many were asked for.
+    history : History
+        What was recorded so far.
+    stop : bool
+        Set it to end training after the present epoch, in a batch hook after the present batch.
+    batch : int
+        The present batch of the epoch, from 1; in batch hooks only.
+    batch_loss : float
+        Its loss before its step; in ``on_batch_end`` only.
+    lr : float
+        The learning rate of the present batch, in other hooks of the epoch's first.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        settings: Settings,
+        inputs: Inputs,
+        *,
+        epochs: int,
+        initial_epoch: int,
+        callbacks: Any,
+        early_stopping: Any,
+        checkpoint: Any,
+        resume: Any,
+        threads: int | None,
+        progress: bool | None,
+    ) -> None:
+        self.network, self._settings, self._inputs = network, settings, inputs
+        self.epochs = integer("epochs", epochs, 1)
+        self._first_epoch = integer("initial_epoch", initial_epoch, 0, self.epochs)
+        self.history = History()
+        self.stop = False
+        self.batch, self.batch_loss, self.lr = 0, float("nan"), settings.lr
+        self._threads = None if threads is None else integer("threads", threads, 1, 1024)
+        self._progress = None if progress is None else flag("progress", progress)
+        self._callbacks = _checked_callbacks(callbacks)
+        evaluation = inputs.evaluation
+        self._stopping = _checked_stopping(early_stopping)
+        self._watch = Watch(
+            self._stopping.monitor if self._stopping else None,
+            self._stopping.mode if self._stopping else None,
+            evaluation,
+            self._stopping.min_delta if self._stopping else 0.0,
+        )
+        self._best_theta: NDArray[Any] | None = None
+        self._plateau = Plateau(settings.lr)
+        self._plateau_name = "val_loss" if "val_loss" in evaluation.names else "loss"
+        self._checkpoint = _checked_checkpoint(checkpoint)
+        self._writer = None if self._checkpoint is None else _checkpoint.Writer(self._checkpoint)
+        if self._checkpoint is not None:
+            self._watch_saved = Watch(self._checkpoint.monitor, self._checkpoint.mode, evaluation)
+        self._engine = None if settings.full_batch else self._make_engine()
+        self._resume_from(resume)
+
+    def _make_engine(self) -> Engine:
+        return Engine(self.network, self._settings, self._inputs.data, self._batch_hooks())
+
+    @property
+    def epoch(self) -> int:
+        """The number of epochs finished, those before ``initial_epoch`` among them."""
+        return self._first_epoch + self.history.epochs
+
+    def train(self) -> History:
+        """Run the epochs; see `Network.fit`."""
+        threads = nullcontext() if self._threads is None else runtime.threads(self._threads)
+        with threads, Progress(self._progress, self.epochs) as self._bar:
+            self._call("on_train_begin")
+            if not self._is_over():
+                if self._engine is None:
+                    self._minimise()
+                else:
+                    self._descend(self._engine)
+            if self._stopping and self._stopping.restore_best and self._best_theta is not None:
+                np.copyto(self.network.theta, self._best_theta)
+            self._call("on_train_end")
+        return self.history
+
+    def _descend(self, engine: Engine) -> None:
+        theta = self.network.theta
+        # A loss is known before its batch changes the weights, so those at the end of an epoch are
+        # proven good only by the first batch of the next: the epoch before is kept as well.
+        older, newer = np.empty_like(theta), theta.copy()
+        start = self.epoch
+        while True:
+            epoch = self.epoch
+            rates = self._rates(epoch)
+            self._call("on_epoch_begin")
+            loss, failed_batch = engine.epoch(epoch, rates)
+            if failed_batch >= 0:
+                proven = epoch if failed_batch > 0 or epoch == start else epoch - 1
+                np.copyto(theta, newer if proven == epoch else older)
+                raise self._divergence(f"the loss became {loss}", epoch, failed_batch, proven)
+            if self._end_epoch(loss):
+                break
+            older, newer = newer, older
+            np.copyto(newer, theta)
+        if not all_finite(theta):
+            np.copyto(theta, newer)
+            last = (self._inputs.data.n_batches or 1) - 1
+            raise self._divergence("a weight became NaN or infinite", epoch, last, epoch)
+
+    def _minimise(self) -> None:
+        from backprop.training._lbfgs import minimise
+
+        data = self._inputs.data
+        assert isinstance(data, ArrayData)
+        before = self.network.theta.copy()
+        n_epochs = self.epochs - self.epoch
+        self._call("on_epoch_begin")
+
+        def end_epoch(loss: float) -> bool:
+            over = self._end_epoch(loss)
+            if not over:
+                self._call("on_epoch_begin")
+            return over
+
+        first = minimise(self.network, data.trained_on(), self._settings, n_epochs, end_epoch)
+        if not np.isfinite(first):
+            np.copyto(self.network.theta, before)
+            raise self._divergence(f"the loss became {first}", self.epoch, 0, 0)
+
+    def _rates(self, epoch: int) -> float | NDArray[np.float64]:
+        """Return the learning rate of the epoch, or one for each of its batches."""
+        settings = self._settings
+        schedule, lr = settings.schedule, settings.lr
+        if isinstance(schedule, ReduceOnPlateau):
+            lr = self._plateau.lr
+        if isinstance(schedule, Constant | ReduceOnPlateau):
+            self.lr = lr
+            return lr
+        # An iterable without a length changes its rate by the epoch.
+        rates = schedule.rates(lr, epoch, self.epochs, self._inputs.data.n_batches or 1)
+        self.lr = float(rates[0])
+        return rates
+
+    def _end_epoch(self, loss: float) -> bool:
+        """Record an epoch and do what follows from it; return whether it was the last."""
+        history = self.history
+        history.append("loss", loss)
+        self._inputs.evaluation.record(self.network, history)
+        if isinstance(self._settings.schedule, ReduceOnPlateau):
+            last = history[self._plateau_name][-1]
+            self._plateau = self._settings.schedule.after(self._plateau, last)
+        if self._stopping and self._watch.update(history) and self._stopping.restore_best:
+            if self._best_theta is None:
+                self._best_theta = np.empty_like(self.network.theta)
+            np.copyto(self._best_theta, self.network.theta)
+        self._bar.update(self.epoch, history)
+        self._call("on_epoch_end")
+        over = self._is_over()
+        if self._writer is not None:
+            best = self._watch_saved.update(history)
+            due = self._writer.due(self.epoch, over)
+            if due or best:
+                self._writer.keep(self.network, self._state(), is_due=due, is_best=best)
+        return over
+
+    def _is_over(self) -> bool:
+        return (
+            self.stop
+            or self.epoch >= self.epochs
+            or (self._stopping is not None and self._watch.n_bad >= self._stopping.patience)
+        )
+
+    def _call(self, hook: str) -> None:
+        for callback in self._callbacks:
+            getattr(callback, hook)(self)
+
+    def _batch_hooks(self) -> Hooks | None:
+        """Return the hooks around a batch, None where no callback has any."""
+        watching = {
+            name: [c for c in self._callbacks if getattr(type(c), name) is not default]
+            for name, default in (
+                ("on_batch_begin", Callback.on_batch_begin),
+                ("on_batch_end", Callback.on_batch_end),
+            )
+        }
+        if not any(watching.values()):
+            return None
+
+        def before(index: int, lr: float) -> None:
+            self.batch, self.lr = index + 1, lr
+            for callback in watching["on_batch_begin"]:
+                callback.on_batch_begin(self)
+
+        def after(loss: float) -> bool:
+            self.batch_loss = loss
+            for callback in watching["on_batch_end"]:
+                callback.on_batch_end(self)
+            return self.stop
+
+        return Hooks(before, after)
+
+    def _described(self) -> dict[str, Any]:
+        """Return all that a resumed training must have in common with the first."""
+        described = {**self._settings.described(), **self._inputs.described()}
+        described["early_stopping"] = asdict(self._stopping) if self._stopping else None
+        if isinstance(self._settings.schedule, Cosine | OneCycle):
+            described["epochs"] = self.epochs
+        return described
+
+    def _state(self) -> _checkpoint.Progress:
+        engine = self._engine
+        return _checkpoint.Progress(
+            epoch=self.epoch,
+            steps=0 if engine is None else engine.steps,
+            settings=self._described(),
+            state={} if engine is None else engine.state,
+            history=dict(self.history),
+            best_theta=self._best_theta,
+        )
+
+    def _resume_from(self, resume: Any) -> None:
+        """Bring the run to where a checkpoint left it; the network last, after all checks."""
+        path = _checked_resume(resume, self._checkpoint)
+        if self._writer is not None:
+            self._writer.open(resumed=path is not None)
+        if path is None:
+            return
+        if self._engine is None:
+            raise ValueError(
+                "`resume` must be left out for L-BFGS, whose memory SciPy does not give away; load "
+                "the checkpoint with bp.load and fit it anew"
+            )
+        if self._first_epoch:
+            raise ValueError(
+                f"`initial_epoch` must be left out with `resume`, which knows it, got "
+                f"{self._first_epoch}"
+            )
+        theta, saved = _checkpoint.read(path, self.network)
+        _checkpoint.require_same_settings(path, saved.settings, self._described())
+        if set(saved.state) != set(self._engine.state):
+            raise ValueError(f"{path} cannot be resumed: its optimizer's state is damaged")
+        if set(saved.history) != set(self._inputs.evaluation.names) and saved.history["loss"]:
+            raise ValueError(
+                f"`metrics` must be those of {path} to resume it, which has "
+                f"{', '.join(saved.history)}, got {', '.join(self._inputs.evaluation.names)}"
+            )
+        self._first_epoch = saved.epoch - len(saved.history["loss"])
+        self.history = History(saved.history)
+        if self._stopping:
+            self._watch.replay(self.history)
+            if saved.best_theta is not None:
+                self._best_theta = saved.best_theta.copy()
+        if self._writer is not None:
+            self._watch_saved.replay(self.history)
+        if isinstance(self._settings.schedule, ReduceOnPlateau):
+            for loss in self.history[self._plateau_name]:
+                self._plateau = self._settings.schedule.after(self._plateau, loss)
+        self._engine.restore(saved.state, saved.steps)
+        np.copyto(self.network.theta, theta)
+
+    def _divergence(self, what: str, epoch: int, batch: int, kept: int) -> DivergenceError:
+        n_batches = self._inputs.data.n_batches
+        of = "" if n_batches is None else f" of {n_batches}"
+        weights = f"those after epoch {kept}" if kept else "those before training"
+        return DivergenceError(
+            f"{what} in epoch {epoch + 1} of {self.epochs}, batch {batch + 1}{of}; the "
+            f"weights are {weights}. Try a smaller lr (it is {self.lr:g}), or standardise the "
+            "columns of X",
+            epoch + 1,
+            batch + 1,
+        )
+
+
+class _EpochEnd(Callback):
+    """A plain function as a callback."""
+
+    def __init__(self, function: Callable[[Run], object]) -> None:
+        self._function = function
+
+    def on_epoch_end(self, run: Run) -> None:
+        self._function(run)
+
+
+def _checked_callbacks(callbacks: Any) -> list[Callback]:
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"`callbacks` must be a list of callables, got {type(callbacks).__name__}")
+    checked = []
+    for callback in callbacks:
+        if isinstance(callback, type) and issubclass(callback, Callback):
+            raise TypeError(f"`callbacks` must hold objects, got the class {callback.__name__}")
+        if not isinstance(callback, Callback) and not callable(callback):
+            raise TypeError(f"`callbacks` must be callable, or a Callback, got {callback!r}")
+        checked.append(callback if isinstance(callback, Callback) else _EpochEnd(callback))
+    return checked
+
+
+def _checked_stopping(early_stopping: Any) -> EarlyStopping | None:
+    if early_stopping is None or isinstance(early_stopping, EarlyStopping):
+        return early_stopping
+    if isinstance(early_stopping, bool):
+        return EarlyStopping() if early_stopping else None
+    if isinstance(early_stopping, Mapping):
+        return EarlyStopping(**early_stopping)
+    try:
+        return EarlyStopping(patience=integer("early_stopping", early_stopping, 1))
+    except TypeError:
+        raise TypeError(
+            "`early_stopping` must be an EarlyStopping, its patience, or True, got "
+            f"{type(early_stopping).__name__}"
+        ) from None
+
+
+def _checked_checkpoint(checkpoint: Any) -> Checkpoint | None:
+    if checkpoint is None or isinstance(checkpoint, Checkpoint):
+        return checkpoint
+    if isinstance(checkpoint, str | os.PathLike):
+        return Checkpoint(os.fspath(checkpoint))
+    raise TypeError(
+        f"`checkpoint` must be a Checkpoint or its path, got {type(checkpoint).__name__}"
+    )
+
+
+def _checked_resume(resume: Any, checkpoint: Checkpoint | None) -> str | None:
+    """Return the file to resume from, None to begin anew."""
+    if resume is None or resume is False:
+        return None
+    if resume is True:
+        if checkpoint is None:
+            raise ValueError("`resume` must be a path where there is no `checkpoint`, got True")
+        return _checkpoint.newest(checkpoint.path)
+    if not isinstance(resume, str | os.PathLike):
+        raise TypeError(
+            f"`resume` must be the path of a checkpoint, or True, got {type(resume).__name__}"
+        )
+    path = _checkpoint.newest(resume)
+    if path is None:
+        raise FileNotFoundError(f"`resume` must name a checkpoint or their folder, got {resume!s}")
+    return path

@@ -111,8 +111,8 @@ class _Trainer(Generic[T]):
         max_norm: float | None = None,
     ) -> None: ...
     # order: positions in X, any number of them; None is all of X as it lies. lr: one number, or one
-    # for each batch. losses: gets the loss and the penalty of each batch (n_batches, 2). Returns the
-    # mean loss, penalty included, and the failed batch or -1.
+    # for each batch. losses: takes the loss and the penalty of each batch (n_batches, 2). Returns
+    # the mean loss, penalty included, and the failed batch or -1.
     def epoch(
         self,
         X: NDArray[T] | _Sparse[T],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from backprop._inputs import all_finite
 from backprop.network import Network
 from backprop.optimizers import LBFGS
 from backprop.runtime import threads
-from backprop.sklearn import _engine, _lbfgs, _progress
+from backprop.sklearn import _engine, _lbfgs
 from backprop.sklearn._parameters import CONSTRAINTS, hidden_names, layer_sizes
+from backprop.sklearn._progress import Progress
 from backprop.sklearn._rows import rows
 from backprop.sklearn._stochastic import Epochs
 from backprop.sklearn._validation import Validation, split
@@ -27,18 +28,19 @@ from backprop.sklearn._validation import Validation, split
 _OUTPUTS = {"softmax": "softmax", "sigmoid": "logistic", "linear": "identity", "exp": "exp"}
 
 
-class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
+class BaseMultilayerPerceptron(BaseEstimator, ABC):
     """A network trained as scikit-learn trains its own.
 
     Its weights are the memory of a `backprop.Network`: ``coefs_[i]`` (n_in, n_out) is the view
     ``W.T`` of it, and an array that is put in the place of one is copied in before it is used.
     """
 
-    _parameter_constraints: dict[str, Any] = CONSTRAINTS
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     @abstractmethod
     def __init__(self, **parameters: Any) -> None:
-        vars(self).update(parameters)
+        for name, value in parameters.items():
+            setattr(self, name, value)
 
     @abstractmethod
     def _check_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
@@ -75,7 +77,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         """Return for each example what its loss has more in scikit-learn, or None for nothing."""
         return None
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> Any:
         """Train from new weights, or with ``warm_start`` from the present ones.
 
@@ -107,7 +109,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None, *, incremental: bool
     ) -> Any:
         hidden = layer_sizes(self.hidden_layer_sizes)
-        _progress.check(self.callbacks)
+        progress = Progress(self)
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = self._check_X_y(X, y, reset=first_pass)
         self._check_classes(y, incremental)
@@ -124,7 +126,9 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         with self._threads():
-            self._train(X, y, sample_weight, self._validation(eval_set), incremental)
+            progress.call("on_train_begin")
+            self._train(X, y, sample_weight, self._validation(eval_set), incremental, progress)
+            progress.call("on_train_end")
         self._show(self._network)
         if not all_finite(self._network.theta):
             raise ValueError(
@@ -140,10 +144,11 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         sample_weight: Any,
         validation: Validation | None,
         incremental: bool,
+        progress: Progress,
     ) -> None:
         if not self._is_stochastic():
             self._start_validation_curves(validation is not None)
-            _lbfgs.fit(self, X, y, sample_weight, validation)
+            _lbfgs.fit(self, X, y, sample_weight, validation, progress)
             return
         train = None
         if self.early_stopping and validation is None:
@@ -151,7 +156,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             train, validation = split(self, X, y, sample_weight, stratify)
         if validation is not None and self.validation_scores_ is None:
             self._start_validation_curves(True)
-        Epochs(self, X, y, sample_weight, train, validation, incremental).run()
+        Epochs(self, X, y, sample_weight, train, validation, incremental).run(progress)
 
     def _initialize(self, units: Sequence[int], dtype: np.dtype[Any]) -> None:
         self.n_iter_ = 0
@@ -172,16 +177,16 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         self._show(net)
         if self._is_stochastic():
             self.loss_curve_: list[float] = []
-            self.best_loss_ = None if self.early_stopping else np.inf
+            self.best_loss_: Any = None if self.early_stopping else np.inf
             self._no_improvement_count = 0
             self._best_theta: NDArray[Any] | None = None
             self._start_validation_curves(bool(self.early_stopping))
 
     def _start_validation_curves(self, validated: bool) -> None:
-        self.validation_scores_: list[float] | None = [] if validated else None
-        self.validation_loss_curve_: list[float] | None = [] if validated else None
-        self.best_validation_score_ = -np.inf if validated else None
-        self.best_validation_loss_ = np.inf if validated else None
+        self.validation_scores_: Any = [] if validated else None
+        self.validation_loss_curve_: Any = [] if validated else None
+        self.best_validation_score_: Any = -np.inf if validated else None
+        self.best_validation_loss_: Any = np.inf if validated else None
 
     def _weights(self, y: Any, sample_weight: Any) -> Any:
         """Return the weights of examples of checked targets y, those of their classes in them."""
@@ -198,7 +203,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         if not isinstance(eval_set, tuple | list) or len(eval_set) != 2:
             raise TypeError(f"`eval_set` must be a pair (X, y), got {type(eval_set).__name__}")
         try:
-            X, y = self._check_X_y(*eval_set, reset=False)
+            X, y = eval_set
+            X, y = self._check_X_y(X, y, reset=False)
             self._check_known_classes(y)
             encoded = self._encode(y)
         except (TypeError, ValueError) as error:
@@ -249,9 +255,6 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _count(self, no_improvement: bool) -> None:
         self._no_improvement_count = self._no_improvement_count + 1 if no_improvement else 0
-
-    def _call_back(self) -> bool:
-        return _progress.call(self.callbacks, self)
 
     def _is_stochastic(self) -> bool:
         return self.solver != "lbfgs" and not isinstance(self.solver, LBFGS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from backprop.sklearn._base import BaseMultilayerPerceptron
 from backprop.sklearn._parameters import CONSTRAINTS
 
 
-class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[misc]
+class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
     """A multilayer perceptron that classifies; see `sklearn.neural_network.MLPClassifier`.
 
     More than two classes have a softmax output, two classes one sigmoid, several labels an example
@@ -63,7 +63,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         The best of both.
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **CONSTRAINTS,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="both")],
@@ -132,8 +132,8 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
             n_threads=n_threads,
         )
 
-    @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(lambda estimator: estimator._check_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
         """Train for one epoch from the present weights.
 
@@ -182,7 +182,8 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Return the logarithms of `predict_proba`."""
         Y_hat = self.predict_proba(X)
-        return np.log(Y_hat, out=Y_hat)
+        log_Y_hat: NDArray[Any] = np.log(Y_hat, out=Y_hat)
+        return log_Y_hat
 
     def _check_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         X, y = validate_data(
@@ -242,7 +243,8 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
 
     def _engine_targets(self, y: NDArray[Any], dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
         if self._is_multiclass():
-            return y.argmax(axis=1)
+            labels: NDArray[np.int64] = y.argmax(axis=1)
+            return labels
         targets = y.astype(self._network.dtype if dtype is None else dtype)
         if self.label_smoothing:
             targets *= 1 - self.label_smoothing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
@@ -56,16 +55,3 @@ def adopt(net: Network, own: tuple[Arrays, Arrays], shown: tuple[Any, Any]) -> N
                     f"`{name}[{i}]` must have shape {view.shape}, got {np.shape(array)}"
                 )
             view[...] = array
-
-
-def weight_mask(layer_sizes: Sequence[int], dtype: Any) -> NDArray[Any]:
-    """Return 1 for every weight and 0 for every bias, in the layout of theta."""
-    from backprop.gradients import split
-
-    n_parameters = sum(
-        n_out * (n_in + 1) for n_in, n_out in zip(layer_sizes, layer_sizes[1:], strict=False)
-    )
-    mask = np.zeros(n_parameters, dtype)
-    for W in split(mask, layer_sizes)[0]:
-        W[...] = 1
-    return mask

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop import _backprop, optimizers
+from backprop import optimizers
 from backprop.network import Network
 from backprop.schedules import SCHEDULES, Plateau, ReduceOnPlateau
+from backprop.training._settings import TRAINERS
 
-_TRAINERS: dict[str, Any] = {"float32": _backprop.Trainer32, "float64": _backprop.Trainer64}
 # scikit-learn gives up halving and quartering below this.
 _SMALLEST_RATE = 1e-6
 
@@ -69,6 +69,7 @@ class Optimizer:
         self._plateau = Plateau(self._lr)
         self._trainer: Any = None
         self._made_for: Any = None
+        self._batch_size = 0
         self._saved: tuple[dict[str, NDArray[Any]], int] = ({}, 0)
 
     def trainer(
@@ -76,13 +77,13 @@ class Optimizer:
     ) -> Any:
         """Return a trainer of ``net`` that has taken all steps so far."""
         made_for = (net, alpha, dropout)
-        if self._trainer is not None and self._made_for == made_for:
-            # All examples in one batch need no trainer of exactly that size.
-            if self._batch_size == batch_size or n_examples <= batch_size < self._batch_size:
-                return self._trainer
+        # All examples in one batch need no trainer of exactly that size.
+        fits = self._batch_size == batch_size or n_examples <= batch_size < self._batch_size
+        if self._made_for == made_for and fits:
+            return self._trainer
         self._save()
         state, steps = self._saved
-        self._trainer = _TRAINERS[net.dtype.name](
+        self._trainer = TRAINERS[net.dtype.name](
             net._core,
             batch_size,
             self._name,

@@ -1,26 +1,46 @@
-"""What callbacks are given after each epoch."""
+"""What callbacks are given: how the training of an estimator goes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from backprop.callbacks import Callback
 from backprop.network import Network
+from backprop.training._run import checked_callbacks
 
 
 class Progress:
-    """How a training goes; ``stop = True`` ends it.
+    """How a training goes; the part of `backprop.training.Run` that has no batches.
 
     Attributes
     ----------
     estimator : estimator
         In training: its ``loss_curve_``, ``coefs_`` and the rest are those of this epoch.
     stop : bool
-        Set it to end training after this epoch.
+        Set it to end training after the present epoch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a callback is no callable and no `Callback`, or has a hook for batches.
     """
 
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
         self.stop = False
+        self._callbacks: list[Any] = checked_callbacks(estimator.callbacks or ())
+        for callback in self._callbacks:
+            for hook in ("on_batch_begin", "on_batch_end"):
+                if getattr(type(callback), hook) is not getattr(Callback, hook):
+                    raise ValueError(
+                        f"`callbacks` of an estimator must do without {hook}, which "
+                        f"{type(callback).__name__} has; use Network.fit for it"
+                    )
+
+    def call(self, hook: str) -> None:
+        """Call a hook of every callback."""
+        for callback in self._callbacks:
+            getattr(callback, hook)(self)
 
     @property
     def network(self) -> Network:
@@ -48,24 +68,3 @@ class Progress:
         }
         found = ((name, getattr(self.estimator, curve, None)) for name, curve in curves.items())
         return {name: list(values) for name, values in found if values}
-
-
-def call(callbacks: Any, estimator: Any) -> bool:
-    """Call every callback; return whether one of them wants to stop."""
-    progress = Progress(estimator)
-    for callback in callbacks or ():
-        callback(progress)
-    return progress.stop
-
-
-def check(callbacks: Any) -> None:
-    """Refuse what cannot be called.
-
-    Raises
-    ------
-    TypeError
-        If one is no callable.
-    """
-    for callback in callbacks or ():
-        if not callable(callback):
-            raise TypeError(f"`callbacks` must be callable, got {callback!r}")

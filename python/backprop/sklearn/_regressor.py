@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from backprop.sklearn._base import BaseMultilayerPerceptron
 from backprop.sklearn._parameters import CONSTRAINTS
 
 
-class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[misc]
+class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
     """A multilayer perceptron that predicts numbers; see `sklearn.neural_network.MLPRegressor`.
 
     Parameters not named here, and all defaults and attributes, are scikit-learn's.
@@ -59,7 +59,7 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[mi
         The best of both.
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **CONSTRAINTS,
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber"}), tuple],
     }
@@ -125,8 +125,8 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[mi
             n_threads=n_threads,
         )
 
-    @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(lambda estimator: estimator._check_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train for one epoch from the present weights.
 
@@ -188,7 +188,14 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[mi
         """Return R², or NaN where an output is not finite."""
         if not np.isfinite(Y_hat).all():
             return float("nan")
-        return float(r2_score(y, Y_hat, sample_weight=sample_weight))
+        weight = 1.0 if sample_weight is None else sample_weight[:, np.newaxis]
+        residual = (weight * (y - Y_hat) ** 2).sum(axis=0)
+        mean = np.average(y, axis=0, weights=sample_weight)
+        variance = (weight * (y - mean) ** 2).sum(axis=0)
+        if not variance.all():
+            # Its rules for constant targets; for all others its checks would cost half an epoch.
+            return float(r2_score(y, Y_hat, sample_weight=sample_weight))
+        return float((1 - residual / variance).mean())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from backprop.sklearn._optimizer import Optimizer
 from backprop.sklearn._parameters import dropout_rates
+from backprop.sklearn._progress import Progress
 from backprop.sklearn._rows import rows
 from backprop.sklearn._validation import Validation
 
@@ -69,12 +70,13 @@ class Epochs:
         self._sample_weight = sample_weight
         self._factor = estimator._loss_factor()
 
-    def run(self) -> None:
+    def run(self, progress: Progress) -> None:
         """Train until nothing improves, or ``max_iter`` epochs are over."""
         est = self._estimator
         try:
             est.n_iter_ = 0
             for _ in range(est.max_iter):
+                progress.call("on_epoch_begin")
                 loss = self._epoch()
                 est.n_iter_ += 1
                 est.loss_ = loss
@@ -87,12 +89,12 @@ class Epochs:
                 self._optimizer.epoch_ends(
                     est.t_, loss if validation_loss is None else validation_loss
                 )
-                told_to_stop = est._call_back()
+                progress.call("on_epoch_end")
                 if est._no_improvement_count > est.n_iter_no_change:
                     if self._optimizer.must_stop(_no_improvement(est), est.verbose):
                         break
                     est._no_improvement_count = 0
-                if told_to_stop or self._incremental:
+                if progress.stop or self._incremental:
                     break
                 if est.n_iter_ == est.max_iter:
                     warnings.warn(

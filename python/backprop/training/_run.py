@@ -75,7 +75,7 @@ class Run:
         self.batch, self.batch_loss, self.lr = 0, float("nan"), settings.lr
         self._threads = None if threads is None else integer("threads", threads, 1, 1024)
         self._progress = None if progress is None else flag("progress", progress)
-        self._callbacks = _checked_callbacks(callbacks)
+        self._callbacks = checked_callbacks(callbacks)
         evaluation = inputs.evaluation
         self._stopping = _checked_stopping(early_stopping)
         self._watch = Watch(
@@ -315,7 +315,7 @@ class _EpochEnd(Callback):
         self._function(run)
 
 
-def _checked_callbacks(callbacks: Any) -> list[Callback]:
+def checked_callbacks(callbacks: Any) -> list[Callback]:
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"`callbacks` must be a list of callables, got {type(callbacks).__name__}")
     checked = []

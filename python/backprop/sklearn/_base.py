@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,8 +15,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from backprop._inputs import all_finite
 from backprop.network import Network
 from backprop.optimizers import LBFGS
-from backprop.runtime import threads
 from backprop.sklearn import _engine, _lbfgs
+from backprop.sklearn._limit import limited
 from backprop.sklearn._parameters import CONSTRAINTS, hidden_names, layer_sizes
 from backprop.sklearn._progress import Progress
 from backprop.sklearn._rows import rows
@@ -125,7 +124,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
             self._adopt()
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        with self._threads():
+        with limited(self.n_threads):
             progress.call("on_train_begin")
             self._train(X, y, sample_weight, self._validation(eval_set), incremental, progress)
             progress.call("on_train_end")
@@ -175,11 +174,11 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         )
         _engine.initialize(net, self._random_state)
         self._show(net)
+        self._no_improvement_count = 0
+        self._best_theta: NDArray[Any] | None = None
         if self._is_stochastic():
             self.loss_curve_: list[float] = []
             self.best_loss_: Any = None if self.early_stopping else np.inf
-            self._no_improvement_count = 0
-            self._best_theta: NDArray[Any] | None = None
             self._start_validation_curves(bool(self.early_stopping))
 
     def _start_validation_curves(self, validated: bool) -> None:
@@ -227,31 +226,28 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         self.validation_scores_.append(score)
         if self.verbose:
             print(f"Validation score: {score:f}")
+        better = score > self.best_validation_score_
+        no_improvement = score < self.best_validation_score_ + self.tol
+        if self.early_stopping == "loss":
+            better = loss < self.best_validation_loss_
+            no_improvement = loss > self.best_validation_loss_ - self.tol
+        if self.early_stopping:
+            self._count(no_improvement)
+            if better:
+                self._best_theta = self._network.theta.copy()
+        if score > self.best_validation_score_:
+            self.best_validation_score_ = score
+        if loss < self.best_validation_loss_:
+            self.best_validation_loss_ = loss
         return loss
 
-    def _count_improvement(self, validated: bool) -> None:
-        """Count the epochs that bettered nothing by ``tol``, and keep the best weights."""
+    def _look_at_loss(self) -> None:
+        """Keep the best loss of training, which without ``early_stopping`` tells when to stop."""
         loss = self.loss_curve_[-1]
         if not self.early_stopping:
             self._count(loss > self.best_loss_ - self.tol)
             if loss < self.best_loss_:
                 self.best_loss_ = loss
-        if not validated:
-            return
-        score, validation_loss = self.validation_scores_[-1], self.validation_loss_curve_[-1]
-        by_loss = self.early_stopping == "loss"
-        if self.early_stopping and not by_loss:
-            self._count(score < self.best_validation_score_ + self.tol)
-        if by_loss:
-            self._count(validation_loss > self.best_validation_loss_ - self.tol)
-        better_score = score > self.best_validation_score_
-        better_loss = validation_loss < self.best_validation_loss_
-        if better_score:
-            self.best_validation_score_ = score
-        if better_loss:
-            self.best_validation_loss_ = validation_loss
-        if self.early_stopping and (better_loss if by_loss else better_score):
-            self._best_theta = self._network.theta.copy()
 
     def _count(self, no_improvement: bool) -> None:
         self._no_improvement_count = self._no_improvement_count + 1 if no_improvement else 0
@@ -273,13 +269,10 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         self._adopt()
         net = self._network
-        with self._threads():
+        with limited(self.n_threads):
             Y_hat = net._core.forward(rows(X, net.dtype), False)
         wider: NDArray[Any] = Y_hat.astype(np.result_type(X.dtype, net.dtype), copy=False)
         return wider
-
-    def _threads(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.n_threads is None else threads(self.n_threads)
 
     def _show(self, net: Network) -> None:
         """Let coefs_ and intercepts_ be the network's own memory."""

@@ -85,7 +85,7 @@ class Epochs:
                 if est.verbose:
                     print(f"Iteration {est.n_iter_}, loss = {loss:.8f}")
                 validation_loss = est._record(self._validation)
-                est._count_improvement(self._validation is not None)
+                est._look_at_loss()
                 self._optimizer.epoch_ends(
                     est.t_, loss if validation_loss is None else validation_loss
                 )

@@ -29,14 +29,20 @@ BEYOND = {
 }
 
 
-@parametrize_with_checks([MLPClassifier(**FEW), MLPRegressor(**FEW)])
+def every_check(estimators):
+    mark = parametrize_with_checks(estimators)
+    # Older versions hand over a generator, of which pytest warns.
+    return pytest.mark.parametrize(mark.args[0], list(mark.args[1]), **mark.kwargs)
+
+
+@every_check([MLPClassifier(**FEW), MLPRegressor(**FEW)])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_is_an_estimator(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks(
+@every_check(
     [
         MLPClassifier(**SGD, activation="tanh", learning_rate="adaptive"),
         MLPRegressor(**SGD, activation="logistic"),

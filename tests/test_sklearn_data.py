@@ -57,6 +57,8 @@ def test_sparse_with_entries_stored_twice_in_wide_indices():
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_frames_bring_their_names(library):
     frames = pytest.importorskip(library)
+    if library == "polars":
+        pytest.importorskip("sklearn", "1.7", reason="it finds no names in today's polars before")
     columns = [f"feature {i}" for i in range(X.shape[1])]
     frame = frames.DataFrame({name: X[:, i] for i, name in enumerate(columns)})
     labels = frames.Series(np.array(["a", "b", "c"])[y])

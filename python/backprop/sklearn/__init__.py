@@ -15,6 +15,7 @@ except ImportError as error:
     ) from error
 
 from backprop.sklearn._classifier import MLPClassifier
+from backprop.sklearn._progress import Progress
 from backprop.sklearn._regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "Progress"]

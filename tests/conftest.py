@@ -1,4 +1,4 @@
-"""The browser, started once for all tests that need it."""
+"""What several test files ask for: the browser, started once, and the command line."""
 
 import pytest
 from browser import Browser
@@ -25,3 +25,19 @@ def show(browser, tmp_path):
         return browser
 
     return show
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command line in this process: (exit code, standard output, standard error)."""
+    from backprop.cli import main
+
+    def run(*argv):
+        try:
+            code = main([str(arg) for arg in argv])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run

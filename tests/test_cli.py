@@ -10,8 +10,7 @@ import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,11 @@ import pytest
 
 import backprop as bp
 from backprop import io
-from backprop.cli import main
-from backprop.cli._console import progress, table
+from backprop.cli._console import table
 from backprop.cli._report import ClassificationReport, RegressionReport
+from backprop.cli._train import _LastEpoch
+from backprop.training import Run as Training
+from backprop.training._progress import bar
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -29,21 +30,6 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line in this process: (exit code, standard output, standard error)."""
-
-    def run(*argv: object) -> tuple[int, str, str]:
-        try:
-            code = main([str(arg) for arg in argv])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def shell(*argv: str, **settings: object) -> subprocess.CompletedProcess[str]:
@@ -466,17 +452,14 @@ def test_memory_that_is_not_there_is_one_line(run: Run) -> None:
 def test_interrupt_keeps_the_model_of_the_last_whole_epoch(
     run: Run, flowers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Interrupting:
-        def update(self, epoch: int, numbers: str) -> None:
-            if epoch == 3:
+    class Interrupting(_LastEpoch):
+        def __call__(self, run: Training) -> None:
+            super().__call__(run)
+            if run.epoch == 3:
                 signal.raise_signal(signal.SIGINT)
 
-    @contextmanager
-    def interrupting(total: int) -> Iterator[Interrupting]:
-        yield Interrupting()
-
     trained(run, flowers, "--target", "kind", "--epochs", 3)
-    monkeypatch.setattr("backprop.cli._train.progress", interrupting)
+    monkeypatch.setattr("backprop.cli._train._LastEpoch", Interrupting)
     code, out, err = run("train", flowers, "--target", "kind", "--epochs", 9)
     assert (code, err) == (130, "")
     assert "interrupted: the saved model is that of epoch 3 of 9" in out
@@ -575,9 +558,9 @@ def test_progress_is_drawn_on_a_terminal(
         monkeypatch.setitem(sys.modules, "rich.console", None)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "120")
-    with progress(4) as bar:
-        bar.update(1, "loss 0.5")
-        bar.update(4, "loss [b]0.25")
+    with bar(4) as update:
+        update(1, "loss 0.5")
+        update(4, "loss [b]0.25")
     shown = capsys.readouterr().err
     assert "4/4" in shown
     assert "loss [b]0.25" in shown

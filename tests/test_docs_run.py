@@ -6,12 +6,15 @@ import contextlib
 import io
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from c_header import compile_c
 
 from backprop.cli import main
 
@@ -26,12 +29,23 @@ class Block(NamedTuple):
     language: str
     text: str
     line: int
+    needs: tuple[str, ...] = ()
 
 
 def blocks(page: str) -> list[Block]:
+    """The fenced blocks; the comment `<!-- needs a, b -->` before one names what it imports."""
     text = (DOCS / page).read_text("utf-8")
-    found = re.finditer(r"^```(\S*)\n(.*?)^```$", text, re.M | re.S)
-    return [Block(m[1], m[2], text.count("\n", 0, m.start(2))) for m in found]
+    found = re.finditer(r"^(?:<!-- needs ([\w, ]+) -->\n)?```(\S*)\n(.*?)^```$", text, re.M | re.S)
+    return [
+        Block(m[2], m[3], text.count("\n", 0, m.start(3)), tuple((m[1] or "").split(", ")))
+        for m in found
+    ]
+
+
+def can_run(block: Block) -> bool:
+    if block.language == "c" and shutil.which("cc") is None:
+        return False
+    return all(find_spec(module) for module in block.needs if module)
 
 
 def run_python(block: Block, page: str, namespace: dict[str, Any]) -> None:
@@ -45,6 +59,16 @@ def run_shell(block: Block) -> None:
         if argv:
             assert argv[0] == "backprop", f"this test cannot run {line!r}"
             assert main(argv[1:]) == 0, line
+
+
+def run_c(block: Block, folder: Path) -> str:
+    return subprocess.run(
+        [compile_c(folder, block.text, "-std=c99")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def assert_printed(printed: str, promised: str) -> None:
@@ -70,23 +94,31 @@ def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
     pyplot = pytest.importorskip("matplotlib.pyplot")
     namespace: dict[str, Any] = {"__name__": "__main__"}
     printed: str | None = None
+    was_run = True
     for block in blocks(page):
         if block.language == "text":
+            if not was_run:
+                continue
             assert printed is not None, f"{page}:{block.line}: the output of nothing"
             assert_printed(printed, block.text)
             printed = None
             continue
         assert not printed, f"{page}:{block.line}: this output is not on the page:\n{printed}"
         printed = None
+        was_run = can_run(block)
+        if not was_run:
+            continue
         with contextlib.redirect_stdout(io.StringIO()) as output:
             if block.language == "python":
                 run_python(block, page, namespace)
             elif block.language == "sh":
                 run_shell(block)
+            elif block.language == "c":
+                print(run_c(block, tmp_path))
             else:
                 # A directive: the build below runs it.
                 assert block.language.startswith("{"), f"{page}:{block.line}: not run"
-        if block.language == "python":
+        if block.language in ("python", "c"):
             printed = output.getvalue()
     assert not printed, f"{page}: this output is not on the page:\n{printed}"
     pyplot.close("all")

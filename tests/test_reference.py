@@ -11,7 +11,7 @@ from backprop import reference
 from backprop.reference import ACTIVATIONS, LOSSES, example
 from backprop.reference.lists import dot
 from backprop.reference.losses import log_sum_exp, softplus
-from backprop.reference.training import splitmix64
+from backprop.reference.shuffling import splitmix64
 
 # --- a network worked by hand -------------------------------------------------------------------
 #

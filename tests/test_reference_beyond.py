@@ -331,9 +331,13 @@ def test_rules_are_pure_and_work_parameter_by_parameter(name):
 def test_fit_hands_the_flat_parameters_to_the_rule(name):
     W, b = random_network([3, 4, 3], seed=7)
     theta, state = reference.flatten(W, b), reference.initial_state(31)
+    # Biases do not decay.
+    decay = {"weight_decay": ([0.01] * 12 + [0.0] * 4) + ([0.01] * 12 + [0.0] * 3)}
+    options = decay if name == "adamw" else {}
     for rows in (slice(0, 2), slice(2, 3)) * 2:
         g = reference.gradients(X[rows], LABELS[rows], *reference.unflatten(theta, [3, 4, 3]))
-        theta, state = OPTIMIZERS[name](theta, reference.flatten(g.grad_W, g.grad_b), state, 0.05)
+        grad_theta = reference.flatten(g.grad_W, g.grad_b)
+        theta, state = OPTIMIZERS[name](theta, grad_theta, state, 0.05, **options)
     reference.fit(X, LABELS, W, b, epochs=2, lr=0.05, batch_size=2, shuffle=False, optimizer=name)
     assert reference.flatten(W, b) == theta
 

@@ -197,24 +197,9 @@ def test_rows_longer_than_max_norm_are_scaled_to_it(clip):
         np.testing.assert_allclose(limited, b, rtol=1e-13)
 
 
-def mix(x):
-    x &= 0xFFFFFFFF
-    x = (x ^ (x >> 16)) * 0x7FEB352D & 0xFFFFFFFF
-    x = (x ^ (x >> 15)) * 0x846CA68B & 0xFFFFFFFF
-    return x ^ (x >> 16)
-
-
-def splitmix64(x):
-    return reference.training.splitmix64(x)[1]
-
-
 def mask(rate, seed, step, k, n_units, m):
-    """dropout.hpp in plain Python: M_k (m, n_k)."""
-    key = splitmix64(splitmix64(splitmix64(seed) ^ step) ^ k)
-    low, high = key & 0xFFFFFFFF, key >> 32
-    rows = [mix(i ^ low) ^ high for i in range(n_units)]
-    bits = [[mix(row ^ (j * 0x9E3779B9 & 0xFFFFFFFF)) for row in rows] for j in range(m)]
-    return np.where(np.array(bits) < int(rate * 2**32), 0.0, 1 / (1 - rate))
+    """M_k (m, n_k)."""
+    return np.array(reference.mask(rate, seed, step, k, m, n_units))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -23,6 +23,7 @@ from backprop.runtime import __version__, get_num_threads, info, set_num_threads
 if TYPE_CHECKING:
     from backprop import optimizers, schedules
     from backprop.callbacks import Callback, Checkpoint, EarlyStopping
+    from backprop.interchange import from_sklearn, from_torch
 
 __all__ = [
     "Callback",
@@ -33,6 +34,8 @@ __all__ = [
     "Network",
     "__version__",
     "check_gradients",
+    "from_sklearn",
+    "from_torch",
     "get_num_threads",
     "info",
     "load",
@@ -47,6 +50,8 @@ _LATER = {
     "Callback": "callbacks",
     "Checkpoint": "callbacks",
     "EarlyStopping": "callbacks",
+    "from_sklearn": "interchange",
+    "from_torch": "interchange",
     "optimizers": "",
     "schedules": "",
 }
@@ -59,3 +64,7 @@ def __getattr__(name: str) -> Any:
 
     module = import_module(f"{__name__}.{_LATER[name] or name}")
     return getattr(module, name) if _LATER[name] else module
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
 """The rules for arguments that are no arrays: names, counts, rates."""
 
 import operator
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from math import inf
 from typing import Any
 
@@ -59,6 +59,21 @@ def positive(argument: str, value: Any) -> float:
     if not 0.0 < number < inf:
         raise ValueError(f"`{argument}` must be positive and finite, got {value!r}")
     return number
+
+
+def texts(argument: str, value: Mapping[str, str] | None) -> dict[str, str]:
+    """Return a mapping of texts as a dict, an empty one for None.
+
+    Raises
+    ------
+    TypeError
+        If a key or a value is no str.
+    """
+    result: dict[Any, Any] = dict(value or {})
+    for key, text in result.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise TypeError(f"`{argument}` must map str to str, got {key!r}: {text!r}")
+    return result
 
 
 def _as_float(argument: str, value: Any) -> float:

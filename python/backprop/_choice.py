@@ -14,9 +14,10 @@ T = TypeVar("T")
 
 
 class Options:
-    """A frozen dataclass that checks and converts its fields: ``rules`` maps them to functions."""
+    """A frozen dataclass that checks its fields, each by a rule of `backprop._checks`."""
 
     def _check(self, **rules: Callable[[str, Any], Any]) -> None:
+        """Put into each field what its rule makes of (its name, its value)."""
         for name, rule in rules.items():
             object.__setattr__(self, name, rule(name, getattr(self, name)))
 

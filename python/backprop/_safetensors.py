@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backprop._checks import texts
+
 _DTYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2"},
     **{"I8": "|i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1"},
@@ -29,10 +31,8 @@ def encode(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> 
     TypeError
         If a dtype has no name in the format, or a text is no str.
     """
-    for key, value in metadata.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise TypeError(f"`metadata` must map str to str, got {key!r}: {value!r}")
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    kept = texts("metadata", metadata)
+    header: dict[str, Any] = {"__metadata__": kept} if kept else {}
     data, end = [], 0
     # The widest first, which leaves every array aligned.
     for name, array in sorted(tensors.items(), key=lambda item: -item[1].dtype.itemsize):

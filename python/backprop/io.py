@@ -51,7 +51,7 @@ def save(
     )
     for k, (W_k, b_k) in enumerate(zip(network.W, network.b, strict=True)):
         arrays[f"{_PREFIX}{k}.weight"], arrays[f"{_PREFIX}{k}.bias"] = W_k, b_k
-    _replace(path, encode(arrays, texts))
+    replace(path, encode(arrays, texts))
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -134,7 +134,7 @@ def _take(tensors: Tensors, name: str, shape: tuple[int, ...], dtype: Any) -> ND
     return array
 
 
-def _replace(path: str | os.PathLike[str], parts: list[Any]) -> None:
+def replace(path: str | os.PathLike[str], parts: list[Any]) -> None:
     """Write a file so that its name stands for the old content or the new, never for a part."""
     target = os.path.realpath(path)
     folder, name = os.path.split(target)

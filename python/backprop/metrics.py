@@ -116,7 +116,7 @@ def r2(Y_hat: NDArray[Any], y: NDArray[Any]) -> float:
 
 
 def mean_absolute_error(Y_hat: NDArray[Any], y: NDArray[Any]) -> float:
-    """Return the mean of |ŷ - t| over examples and outputs."""
+    """Return the mean of ``|ŷ - t|`` over examples and outputs."""
     return float(np.mean(np.abs(Y_hat - y.reshape(Y_hat.shape)), dtype=np.float64))
 
 

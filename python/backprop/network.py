@@ -18,6 +18,7 @@ from backprop._architecture import (
     loss_choice,
 )
 from backprop._checks import positive
+from backprop._exports import Exports
 from backprop._fitting import Fitting
 from backprop._inputs import as_examples, as_targets, as_weights
 from backprop._views import Views
@@ -28,7 +29,7 @@ _CORES: dict[str, Any] = {"float32": _backprop.Network32, "float64": _backprop.N
 _INT64 = np.dtype(np.int64)
 
 
-class Network(Views, Fitting):
+class Network(Views, Fitting, Exports):
     """A fully-connected network with layers 0 (input) .. L (output).
 
     A_k = W_k H_{k-1} + b_k, H_k = g_k(A_k), Y_hat = O(A_L) (note 5.2); rows are examples.

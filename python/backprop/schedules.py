@@ -173,8 +173,8 @@ class Plateau(NamedTuple):
 class ReduceOnPlateau(Options):
     """η · factor each time the loss has not improved for more than ``patience`` epochs.
 
-    A loss improves the best so far if it is less than best - threshold · |best|; the rate never
-    falls below ``smallest``. PyTorch's ReduceLROnPlateau.
+    A loss improves the best so far if it is less than ``best - threshold · |best|``; the rate
+    never falls below ``smallest``. PyTorch's ReduceLROnPlateau.
 
     The loss is that of the validation data where there are any, else that of training.
     """

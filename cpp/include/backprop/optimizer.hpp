@@ -76,11 +76,17 @@ constexpr Option decay_option(double value) {
   return {"weight_decay", value, "finite and not negative", is_not_negative};
 }
 
-/// The next value of a running mean: beta mean + (1 - beta) g.
+/// A running mean beta m + (1 - beta) x, as m + (1 - beta) (x - m): one operation less.
 template <class P>
-EIGEN_ALWAYS_INLINE P blend(const P& beta, const P& mean, const P& rest, const P& g) {
+EIGEN_ALWAYS_INLINE P next_mean(const P& m, const P& rest, const P& x) {
   namespace ei = Eigen::internal;
-  return ei::pmadd(beta, mean, ei::pmul(rest, g));
+  return ei::pmadd(rest, ei::psub(x, m), m);
+}
+/// The same of squares.
+template <class P>
+EIGEN_ALWAYS_INLINE P next_mean_square(const P& v, const P& rest, const P& g) {
+  namespace ei = Eigen::internal;
+  return ei::pmadd(rest, ei::pmadd(g, g, ei::pnegate(v)), v);
 }
 
 }  // namespace detail
@@ -134,7 +140,7 @@ struct AdaGrad {
   static void update(P& theta, const P& g, P* s, const P* c) {
     namespace ei = Eigen::internal;
     s[0] = ei::pmadd(g, g, s[0]);
-    theta = ei::padd(theta, ei::pdiv(ei::pmul(c[1], g), ei::padd(square_root(s[0]), c[0])));
+    theta = ei::pmadd(c[1], quotient(g, ei::padd(square_root(s[0]), c[0])), theta);
   }
 };
 
@@ -144,16 +150,15 @@ struct RmsProp {
   static constexpr std::array<Option, 2> options{detail::share_option("alpha", 0.99),
                                                  detail::eps_option(1e-8)};
   static void numbers(const double* o, double, double lr, double, double* c) {
-    c[0] = o[0];
-    c[1] = 1 - o[0];
-    c[2] = o[1];
-    c[3] = -lr;
+    c[0] = 1 - o[0];
+    c[1] = o[1];
+    c[2] = -lr;
   }
   template <class P>
   static void update(P& theta, const P& g, P* s, const P* c) {
     namespace ei = Eigen::internal;
-    s[0] = detail::blend(c[0], s[0], c[1], ei::pmul(g, g));
-    theta = ei::padd(theta, ei::pdiv(ei::pmul(c[3], g), ei::padd(square_root(s[0]), c[2])));
+    s[0] = detail::next_mean_square(s[0], c[0], g);
+    theta = ei::pmadd(c[2], quotient(g, ei::padd(square_root(s[0]), c[1])), theta);
   }
 };
 
@@ -172,21 +177,19 @@ struct AdamRule {
   }();
   static void numbers(const double* o, double t, double lr, double decay, double* c) {
     const double root = std::sqrt(1 - std::pow(o[1], t));
-    c[0] = o[0];
-    c[1] = 1 - o[0];
-    c[2] = o[1];
-    c[3] = 1 - o[1];
-    c[4] = o[3] != 0 ? o[2] : o[2] * root;
-    c[5] = -lr * root / (1 - std::pow(o[0], t));
-    if constexpr (Decoupled) c[6] = 1 - decay * lr * o[4];
+    c[0] = 1 - o[0];
+    c[1] = 1 - o[1];
+    c[2] = o[3] != 0 ? o[2] : o[2] * root;
+    c[3] = -lr * root / (1 - std::pow(o[0], t));
+    if constexpr (Decoupled) c[4] = 1 - decay * lr * o[4];
   }
   template <class P>
   static void update(P& theta, const P& g, P* s, const P* c) {
     namespace ei = Eigen::internal;
-    s[0] = detail::blend(c[0], s[0], c[1], g);
-    s[1] = detail::blend(c[2], s[1], c[3], ei::pmul(g, g));
-    const P step = ei::pdiv(ei::pmul(c[5], s[0]), ei::padd(square_root(s[1]), c[4]));
-    theta = Decoupled ? ei::pmadd(c[6], theta, step) : ei::padd(theta, step);
+    s[0] = detail::next_mean(s[0], c[0], g);
+    s[1] = detail::next_mean_square(s[1], c[1], g);
+    const P direction = quotient(s[0], ei::padd(square_root(s[1]), c[2]));
+    theta = ei::pmadd(c[3], direction, Decoupled ? ei::pmul(c[4], theta) : theta);
   }
 };
 
@@ -197,18 +200,16 @@ struct Lion {
                                                  detail::share_option("beta_2", 0.99),
                                                  detail::decay_option(0)};
   static void numbers(const double* o, double, double lr, double decay, double* c) {
-    c[0] = o[0];
-    c[1] = 1 - o[0];
-    c[2] = o[1];
-    c[3] = 1 - o[1];
-    c[4] = -lr;
-    c[5] = 1 - decay * lr * o[2];
+    c[0] = 1 - o[0];
+    c[1] = 1 - o[1];
+    c[2] = -lr;
+    c[3] = 1 - decay * lr * o[2];
   }
   template <class P>
   static void update(P& theta, const P& g, P* s, const P* c) {
     namespace ei = Eigen::internal;
-    theta = ei::pmadd(c[4], sign(detail::blend(c[0], s[0], c[1], g)), ei::pmul(c[5], theta));
-    s[0] = detail::blend(c[2], s[0], c[3], g);
+    theta = ei::pmadd(c[2], sign(detail::next_mean(s[0], c[0], g)), ei::pmul(c[3], theta));
+    s[0] = detail::next_mean(s[0], c[1], g);
   }
 };
 

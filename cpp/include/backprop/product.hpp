@@ -297,7 +297,7 @@ EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const 
   namespace ei = Eigen::internal;
   Tile<T, R, V> tile;
   tile.each([](int, int, Packet<T>& sum) { sum = ei::pset1<Packet<T>>(T(0)); });
-  if (row_stride * static_cast<Index>(sizeof(T)) >= 8000)
+  if (takes_tiles<Rule> || row_stride * static_cast<Index>(sizeof(T)) >= 8000)
     for (int r = 0; r < R; ++r)
       for (int v = 0; v < V; ++v) rule.prefetch(offset + r * row_stride + v * lanes<T>);
   for (Index j = 0; j < m; j += panel_width<T>)

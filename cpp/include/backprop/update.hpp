@@ -61,6 +61,11 @@ namespace detail {
 template <class T, class F>
 EIGEN_ALWAYS_INLINE void for_each_of_row(Index columns, F&& f) {
   Index c = 0;
+  // Two at a time, as tiles are wide: the chains of one hide the waits of the other.
+  for (; c + 2 * lanes<T> <= columns; c += 2 * lanes<T>) {
+    f(c, lanes<T>);
+    f(c + lanes<T>, lanes<T>);
+  }
   for (; c + lanes<T> <= columns; c += lanes<T>) f(c, lanes<T>);
   if (c < columns) f(c, columns - c);
 }
@@ -127,21 +132,23 @@ void update_tile(const Update<T>& update, const GradientTile<T>& tile, Sums& sum
   const Packet<T> scale = ei::pset1<Packet<T>>(update.scale);
   const Whole<T> whole(update, tile);
   Packet<T> penalty = ei::pset1<Packet<T>>(T(0));
+  T *const thetas = update.theta, *const states[2] = {update.state[0], update.state[1]};
   for (Index r = 0; r < tile.rows; ++r) {
     const Index at = tile.at + r * tile.row_stride;
+    const T* const gradient = tile.gradient + r * tile.gradient_stride;
     for_each_of_row<T>(tile.columns, [&](Index column, Index count) {
-      T* const to = update.theta + at + column;
+      T* const to = thetas + at + column;
       Packet<T> theta = load_part(to, count);
-      Packet<T> g = load_part(tile.gradient + r * tile.gradient_stride + column, count);
+      Packet<T> g = load_part(gradient + column, count);
       if constexpr (source == Source::whole) {
         penalty = ei::padd(penalty, whole.penalty(theta));
         g = whole(g, theta);
       }
       if constexpr (source == Source::measured) g = ei::pmul(scale, g);
       Packet<T> s[2];
-      for (int i = 0; i < n_states; ++i) s[i] = load_part(update.state[i] + at + column, count);
+      for (int i = 0; i < n_states; ++i) s[i] = load_part(states[i] + at + column, count);
       Optimizer::update(theta, g, s, c);
-      for (int i = 0; i < n_states; ++i) store_part(update.state[i] + at + column, s[i], count);
+      for (int i = 0; i < n_states; ++i) store_part(states[i] + at + column, s[i], count);
       store_part(to, theta, count);
     });
   }

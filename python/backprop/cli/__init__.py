@@ -26,10 +26,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.command is None:
         parser.error(f"a command is required: one of {', '.join(COMMANDS)}")
-    if len(getattr(args, "data", ())) > 2:
-        parser.error(f"DATA must be one source, or X.npy and y.npy, got {len(args.data)}")
     command = COMMANDS[args.command]
     try:
+        if getattr(args, "config", None) is not None:
+            from backprop.cli._config import read
+
+            # Once more: what the command line does not have comes from the file now.
+            defaults = {args.command: read(args.config, command)}
+            args = build_parser(defaults).parse_args(argv)
+        if len(getattr(args, "data", ())) > 2:
+            parser.error(f"DATA must be one source, or X.npy and y.npy, got {len(args.data)}")
+        if args.command == "train" and not args.data:
+            parser.error("the following arguments are required: DATA")
         module = import_module(f"backprop.cli.{command.module}")
         code: int = getattr(module, command.function)(args)
         # A reader that went away (`| head`) shows when the last of the output is written.

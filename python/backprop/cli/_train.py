@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import backprop as bp
-from backprop.cli._console import Progress, progress
+from backprop import _backprop, optimizers
+from backprop._checks import known_name
+from backprop.callbacks import Checkpoint
 from backprop.cli._curve import save_curve
 from backprop.cli._model import Model, identity
 from backprop.data import (
@@ -26,6 +28,8 @@ from backprop.data import (
 from backprop.training import Run
 
 _LR = {"classification": 0.1, "regression": 0.01}
+# Not of the training: it would be the same without.
+_NOT_OPTIONS = ("command", "version", "config", "checkpoint", "every", "keep_last", "resume")
 
 
 class Parts(NamedTuple):
@@ -50,6 +54,8 @@ def train(args: Namespace) -> int:
     if dataset.y is None:
         raise ValueError(f"{dataset.name} has no target; training needs y")
     task = infer_task(dataset.y) if args.task == "auto" else args.task
+    if args.lr is None:
+        args.lr = _default_lr(args.optimizer, task)
     parts = _split(dataset.y, task, args)
     model = _untrained(dataset, task, parts.train, args)
     _announce(dataset, model, parts)
@@ -101,11 +107,16 @@ def _untrained(dataset: Dataset, task: str, rows: NDArray[np.int64], args: Names
     elif dataset.y.dtype.kind != "U":
         target_scaler = Standardizer.fit(dataset.y[rows][:, None])
     together = args.scale == "together" or (args.scale == "auto" and same_unit(X))
+    loss = args.loss or ("cross_entropy" if names else "squared_error")
+    output = _output_of(loss, task)
+    if output == "exp":
+        # Counts have no other unit.
+        target_scaler = identity(1)
     net = bp.Network(
         [X.shape[1], *args.hidden, n_outputs],
         hidden=args.activation,
-        output="softmax" if names else "linear",
-        loss="cross_entropy" if names else "squared_error",
+        output=output,
+        loss=loss,
         dtype=args.dtype,
         seed=args.seed,
     )
@@ -116,8 +127,18 @@ def _untrained(dataset: Dataset, task: str, rows: NDArray[np.int64], args: Names
         names,
         dataset.feature_names,
         dataset.target_name,
-        {name: value for name, value in vars(args).items() if name not in ("command", "version")},
+        {name: value for name, value in vars(args).items() if name not in _NOT_OPTIONS},
     )
+
+
+def _output_of(loss: str | list[Any], task: str) -> str:
+    """Return the output activation of a loss, which must suit the task."""
+    name = loss if isinstance(loss, str) else loss[0]
+    outputs = {"classification": ("softmax",), "regression": ("linear", "exp")}[task]
+    fits = {known: out for out in outputs for known in _backprop.outputs()[out]}
+    if name not in fits:
+        raise ValueError(f"--loss must be one of {', '.join(fits)} for {task}, got {name}")
+    return fits[name]
 
 
 def _announce(dataset: Dataset, model: Model, parts: Parts) -> None:
@@ -134,20 +155,12 @@ def _announce(dataset: Dataset, model: Model, parts: Parts) -> None:
 class _LastEpoch:
     """The state at the end of the last whole epoch, which Ctrl-C goes back to."""
 
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
+    def __init__(self) -> None:
         self.history = bp.History()
         self.theta: NDArray[Any] | None = None
 
     def __call__(self, run: Run) -> None:
         self.history, self.theta = run.history, run.network.theta.copy()
-        last = {name: values[-1] for name, values in run.history.items()}
-        shown = [f"loss {last['loss']:.4f}"]
-        if "val_accuracy" in last:
-            shown.append(f"validation accuracy {last['val_accuracy']:.4f}")
-        elif "val_loss" in last:
-            shown.append(f"validation loss {last['val_loss']:.4f}")
-        self._bar.update(run.epoch, "  ".join(shown))
 
 
 def _fit(
@@ -159,22 +172,58 @@ def _fit(
     validation = (model.inputs(watched), model.targets(watched)) if len(watched.X) else None
     interrupted = False
     start = time.perf_counter()
-    with progress(args.epochs) as bar:
-        last = _LastEpoch(bar)
-        try:
-            model.net.fit(
-                X,
-                y,
-                epochs=args.epochs,
-                batch_size=args.batch_size,
-                lr=args.lr or _LR["classification" if model.class_names else "regression"],
-                seed=args.seed,
-                validation=validation,
-                callbacks=[last],
-            )
-        except KeyboardInterrupt:
-            if last.theta is None:
-                raise
-            model.net.theta[...] = last.theta
-            interrupted = True
+    last = _LastEpoch()
+    try:
+        last.history = model.net.fit(
+            X,
+            y,
+            epochs=args.epochs,
+            batch_size=args.batch_size,
+            optimizer=args.optimizer,
+            lr=args.lr,
+            schedule=args.schedule,
+            seed=args.seed,
+            l1=args.l1,
+            l2=args.l2,
+            dropout=args.dropout,
+            clip_norm=args.clip_norm,
+            clip_value=args.clip_value,
+            max_norm=args.max_norm,
+            class_weight=_class_weight(args.class_weight, model.class_names),
+            validation=validation,
+            early_stopping=args.early_stopping,
+            checkpoint=_checkpoint(args),
+            resume=args.resume,
+            callbacks=[last],
+            progress=True,
+        )
+    except KeyboardInterrupt:
+        if last.theta is None:
+            raise
+        model.net.theta[...] = last.theta
+        interrupted = True
     return last.history, time.perf_counter() - start, interrupted
+
+
+def _default_lr(chosen: dict[str, Any], task: str) -> float | None:
+    """Return the learning rate where none was asked for; None for L-BFGS, which has none."""
+    optimizer = optimizers.get(chosen)
+    if isinstance(optimizer, optimizers.LBFGS):
+        return None
+    return _LR[task] if optimizer == optimizers.SGD() else optimizer.default_lr
+
+
+def _class_weight(class_weight: Any, names: tuple[str, ...]) -> Any:
+    """Return weights by the number of the class instead of its name."""
+    if not isinstance(class_weight, dict):
+        return class_weight
+    return {
+        names.index(known_name("a class of --class-weight", name, names)): weight
+        for name, weight in class_weight.items()
+    }
+
+
+def _checkpoint(args: Namespace) -> Checkpoint | None:
+    if args.checkpoint is None:
+        return None
+    return Checkpoint(args.checkpoint, every=args.every, keep_last=args.keep_last)

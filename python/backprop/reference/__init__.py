@@ -18,7 +18,7 @@ Conventions, stated once:
 
 The batch form 5.2 is here; the single-example form 5.1 is `backprop.reference.example`. Beyond the
 note go the rest of the tables, ``OPTIMIZERS`` (each a pure function on a flat theta), weights for
-the examples and penalties on ``W``.
+the examples, penalties on ``W``, dropout, and bounds on gradients and weights.
 """
 
 from . import example
@@ -37,15 +37,18 @@ from .batch import (
     pre_activation,
     shares,
 )
+from .bounds import clip_norm, clip_value, max_norm
 from .differences import central_differences, numerical_gradients
+from .dropout import mask
 from .lists import flatten, unflatten
 from .losses import LOSSES, OUTPUTS, Loss, Output, huber, label_smoothing
 from .network import backward, forward, gradient_descent_step, gradients, loss
 from .optimizers import OPTIMIZERS, State, initial_state
 from .penalties import grad_penalty, penalty
+from .shuffling import shuffled_order
 from .targets import one_hot
 from .thin import Factor, thin_network
-from .training import fit, shuffled_order
+from .training import fit
 
 __all__ = [
     "ACTIVATIONS",
@@ -62,6 +65,8 @@ __all__ = [
     "average_loss",
     "backward",
     "central_differences",
+    "clip_norm",
+    "clip_value",
     "elu",
     "example",
     "fit",
@@ -81,6 +86,8 @@ __all__ = [
     "label_smoothing",
     "leaky_relu",
     "loss",
+    "mask",
+    "max_norm",
     "numerical_gradients",
     "one_hot",
     "output",

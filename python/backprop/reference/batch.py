@@ -99,15 +99,26 @@ def grad_b(grad_A_k: Matrix) -> Vector:
     return [sum(grad_unit) for grad_unit in transpose(grad_A_k)]
 
 
+def masked(M: Matrix, mask: Matrix) -> Matrix:
+    """Return M ⊙ mask: dropout, on activations and on their gradients alike."""
+    return [[p * q for p, q in zip(*rows, strict=True)] for rows in zip(M, mask, strict=True)]
+
+
 def forward_pass(
-    X: Matrix, W: list[Matrix], b: list[Vector], g: list[Activation], out: Output
+    X: Matrix,
+    W: list[Matrix],
+    b: list[Vector],
+    g: list[Activation],
+    out: Output,
+    masks: list[Matrix] | None = None,
 ) -> tuple[list[Matrix], list[Matrix]]:
     """Return A_1 … A_L and H_0 … H_L, the forward equations in their order."""
     L = len(W)
     A, H = [], [X]
     for k in range(1, L):
         A.append(pre_activation(W[k - 1], H[k - 1], b[k - 1]))
-        H.append(activation(A[k - 1], g[k - 1]))
+        H_k = activation(A[k - 1], g[k - 1])
+        H.append(masked(H_k, masks[k - 1]) if masks else H_k)
     A.append(pre_activation(W[L - 1], H[L - 1], b[L - 1]))
     H.append(output(A[L - 1], out))
     return A, H
@@ -121,6 +132,7 @@ def backward_pass(
     g: list[Activation],
     ell: Loss,
     share: Vector,
+    masks: list[Matrix] | None = None,
 ) -> Gradients:
     """Return every gradient, the backward equations in their order."""
     L = len(W)
@@ -128,7 +140,11 @@ def backward_pass(
     all_grad_A = [grad_A_output(H[L], E, ell, share)]
     for k in range(L - 1, 0, -1):
         all_grad_H.insert(0, grad_H(W[k], all_grad_A[0]))  # W[k] is W_{k+1}
-        all_grad_A.insert(0, grad_A(all_grad_H[0], A[k - 1], H[k], g[k - 1]))
+        grad_H_k, H_k = all_grad_H[0], H[k]
+        if masks:
+            # Through H_k ⊙ M_k, to g' from an activation without its mask.
+            grad_H_k, H_k = masked(grad_H_k, masks[k - 1]), activation(A[k - 1], g[k - 1])
+        all_grad_A.insert(0, grad_A(grad_H_k, A[k - 1], H_k, g[k - 1]))
     return Gradients(
         loss=average_loss(A[L - 1], E, ell, share),
         grad_W=[grad_W(all_grad_A[k - 1], H[k - 1]) for k in range(1, L + 1)],

@@ -140,6 +140,16 @@ def check_strengths(*, n_layers: int, **strengths: Any) -> None:
                 raise ValueError(f"`{name}` must be finite and 0 or more, got {value}")
 
 
+def check_masks(masks: Any, sizes: list[list[int]]) -> None:
+    """Refuse masks that are not one matrix of the size of each hidden H_k."""
+    if masks is None:
+        return
+    check_list(masks, "`masks`", "a list of matrices, one a hidden layer")
+    got = [[len(M), len(M[0])] for M in masks]
+    if got != sizes:
+        raise ValueError(f"`masks` must have the sizes {sizes} of the hidden layers, got {got}")
+
+
 def hidden_activations(hidden: Any, n_layers: int) -> list[Activation]:
     """Return the activations of layers 1 … L-1.
 

@@ -10,7 +10,13 @@ from .targets import target_rows
 
 
 def forward(
-    X: Matrix, W: list[Matrix], b: list[Vector], hidden: Any = "relu", output: Any = "softmax"
+    X: Matrix,
+    W: list[Matrix],
+    b: list[Vector],
+    hidden: Any = "relu",
+    output: Any = "softmax",
+    *,
+    masks: list[Matrix] | None = None,
 ) -> tuple[list[Matrix], list[Matrix]]:
     """Run the forward equations (5.2).
 
@@ -22,6 +28,8 @@ def forward(
         W_k is a list of n_k rows of n_{k-1} numbers, b_k a list of n_k numbers.
     hidden, output : str or list of str
         Names in ``ACTIVATIONS`` (one for all hidden layers, or L - 1 of them) and ``OUTPUTS``.
+    masks : list, optional
+        M_1 … M_{L-1} of dropout, with which the H_k are multiplied.
 
     Returns
     -------
@@ -38,7 +46,8 @@ def forward(
     checks.layer_sizes(W, b)
     checks.check_examples(X, W[0])
     g = checks.hidden_activations(hidden, len(W))
-    return batch.forward_pass(X, W, b, g, checks.output_activation(output))
+    checks.check_masks(masks, [[len(X), len(b_k)] for b_k in b[:-1]])
+    return batch.forward_pass(X, W, b, g, checks.output_activation(output), masks)
 
 
 def backward(
@@ -53,6 +62,7 @@ def backward(
     sample_weight: Vector | None = None,
     l1: float | list[float] = 0.0,
     l2: float | list[float] = 0.0,
+    masks: list[Matrix] | None = None,
 ) -> Gradients:
     """Run the backward equations (5.2) over what `forward` returned.
 
@@ -71,6 +81,8 @@ def backward(
         The mean over the examples becomes Σ_i w_i ℓ_i / Σ_i w_i.
     l1, l2 : float or list of L floats
         Strengths of the `penalty` that is added to the loss; biases bear none.
+    masks : list, optional
+        Those that `forward` used.
 
     Returns
     -------
@@ -89,7 +101,8 @@ def backward(
     checks.check_sample_weight(sample_weight, m)
     checks.check_strengths(l1=l1, l2=l2, n_layers=len(W))
     E = target_rows(y, len(W[-1]), ell.targets)
-    unpenalised = batch.backward_pass(A, H, E, W, g, ell, batch.shares(m, sample_weight))
+    checks.check_masks(masks, [[m, len(W_k)] for W_k in W[:-1]])
+    unpenalised = batch.backward_pass(A, H, E, W, g, ell, batch.shares(m, sample_weight), masks)
     return unpenalised._replace(
         loss=unpenalised.loss + penalty(W, l1, l2),
         grad_W=list(map(add, unpenalised.grad_W, grad_penalty(W, l1, l2))),
@@ -132,13 +145,16 @@ def gradients(
     sample_weight: Vector | None = None,
     l1: float | list[float] = 0.0,
     l2: float | list[float] = 0.0,
+    masks: list[Matrix] | None = None,
 ) -> Gradients:
     """Return the loss of a batch and all its gradients: `forward`, then `backward`.
 
     The parameters are theirs, and so are the errors.
     """
-    A, H = forward(X, W, b, hidden, output)
-    return backward(A, H, y, W, hidden, output, loss, sample_weight=sample_weight, l1=l1, l2=l2)
+    A, H = forward(X, W, b, hidden, output, masks=masks)
+    return backward(
+        A, H, y, W, hidden, output, loss, sample_weight=sample_weight, l1=l1, l2=l2, masks=masks
+    )
 
 
 def gradient_descent_step(

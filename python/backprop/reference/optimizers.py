@@ -25,12 +25,20 @@ class State(NamedTuple):
     square: Vector
 
 
+# The decoupled kind, of the rules that have it.
+WEIGHT_DECAY = {"adamw": 0.01, "lion": 0.0}
+
 Rule = Callable[..., tuple[Vector, State]]
 
 
 def initial_state(n_parameters: int) -> State:
     """Return the state before the first step: all zeros."""
     return State(0, [0.0] * n_parameters, [0.0] * n_parameters)
+
+
+def each(number: float | Vector, theta: Vector) -> Vector:
+    """Return one number for each parameter."""
+    return number if isinstance(number, list) else [number] * len(theta)
 
 
 def sgd(theta: Vector, grad: Vector, state: State, lr: float) -> tuple[Vector, State]:
@@ -104,10 +112,14 @@ def adamw(
     lr: float,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
-    weight_decay: float = 0.01,
+    weight_decay: float | Vector = WEIGHT_DECAY["adamw"],
 ) -> tuple[Vector, State]:
-    """AdamW: θ ← (1 - η λ) θ, then Adam's step; λ is ``weight_decay``, and takes all of theta."""
-    shrunk = [(1 - lr * weight_decay) * p for p in theta]
+    """AdamW: θ ← (1 - η λ) θ, then Adam's step.
+
+    λ is ``weight_decay``, one number for all of theta or one for each parameter.
+    """
+    decays = each(weight_decay, theta)
+    shrunk = [(1 - lr * decay) * p for p, decay in zip(theta, decays, strict=True)]
     return adam(shrunk, grad, state, lr, betas, eps)
 
 
@@ -117,16 +129,18 @@ def lion(
     state: State,
     lr: float,
     betas: tuple[float, float] = (0.9, 0.99),
-    weight_decay: float = 0.0,
+    weight_decay: float | Vector = WEIGHT_DECAY["lion"],
 ) -> tuple[Vector, State]:
     """Lion: u = sign(β₁ m + (1 - β₁) g), θ ← θ - η (u + λ θ), m ← β₂ m + (1 - β₂) g.
 
-    The sign of 0 is 0; λ is ``weight_decay``, and takes all of theta.
+    The sign of 0 is 0; λ is ``weight_decay``, one number for all of theta or one for each
+    parameter.
     """
     beta_1, beta_2 = betas
     blend = [beta_1 * m + (1 - beta_1) * g for m, g in zip(state.mean, grad, strict=True)]
     theta = [
-        p - lr * ((c > 0) - (c < 0) + weight_decay * p) for p, c in zip(theta, blend, strict=True)
+        p - lr * ((c > 0) - (c < 0) + decay * p)
+        for p, c, decay in zip(theta, blend, each(weight_decay, theta), strict=True)
     ]
     mean = [beta_2 * m + (1 - beta_2) * g for m, g in zip(state.mean, grad, strict=True)]
     return theta, state._replace(step=state.step + 1, mean=mean)

@@ -3,56 +3,14 @@
 from typing import Any
 
 from . import checks, network
+from .bounds import clip_norm as clipped_by_norm
+from .bounds import clip_value as clipped_by_value
+from .bounds import max_norm as bounded_by_norm
+from .dropout import mask
 from .lists import Matrix, Vector, assign, flatten
-from .optimizers import OPTIMIZERS, initial_state
+from .optimizers import OPTIMIZERS, WEIGHT_DECAY, initial_state
+from .shuffling import shuffled_order
 from .targets import target_rows
-
-WORD = 2**64
-
-
-def splitmix64(state: int) -> tuple[int, int]:
-    """Return the next state and the next 64 random bits of Steele, Lea and Flood's generator."""
-    state = (state + 0x9E3779B97F4A7C15) % WORD
-    z = state
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % WORD
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % WORD
-    return state, z ^ (z >> 31)
-
-
-def shuffled_order(n_examples: int, seed: int, epoch: int) -> list[int]:
-    """Return the order in which an epoch visits the examples: a permutation of 0 … n_examples - 1.
-
-    Fisher and Yates's shuffle from a generator of its own for each (seed, epoch), so that an
-    epoch's order does not depend on the epochs before it.
-
-    Parameters
-    ----------
-    n_examples : int
-        The m of the note.
-    seed : int
-        In 0 … 2**64 - 1.
-    epoch : int
-        Counted from 0.
-
-    Raises
-    ------
-    TypeError
-        If an argument is not an integer.
-    ValueError
-        If it is negative or does not fit into 64 bits.
-    """
-    for name, number in (("n_examples", n_examples), ("seed", seed), ("epoch", epoch)):
-        checks.check_integer(number, name, at_least=0)
-        if number >= WORD:
-            raise ValueError(f"`{name}` must be less than 2**64, got {number}")
-    _, mixed = splitmix64(seed)
-    state = mixed ^ epoch
-    order = list(range(n_examples))
-    for i in range(n_examples - 1, 0, -1):
-        state, bits = splitmix64(state)
-        j = bits * (i + 1) // WORD
-        order[i], order[j] = order[j], order[i]
-    return order
 
 
 def fit(
@@ -72,6 +30,10 @@ def fit(
     sample_weight: Vector | None = None,
     l1: float | list[float] = 0.0,
     l2: float | list[float] = 0.0,
+    dropout: float | list[float] = 0.0,
+    clip_value: float | None = None,
+    clip_norm: float | None = None,
+    max_norm: float | None = None,
     optimizer: str = "sgd",
     **options: Any,
 ) -> list[float]:
@@ -88,14 +50,21 @@ def fit(
     shuffle : bool
         Visit the examples in `shuffled_order`, or as they lie.
     seed : int
-        Of the order.
+        Of the order and of the dropout masks.
     sample_weight, l1, l2
         As for `backprop.reference.gradients`, batch by batch: each divides by the sum of its own
         weights. A batch whose weights are all zero takes no step.
+    dropout : float or list of L - 1 floats
+        The rate of the `mask` of each hidden layer.
+    clip_value, clip_norm : float, optional
+        The gradient, its penalties included, is first cut entry by entry, then scaled as a whole.
+    max_norm : float, optional
+        Rows of W_k are scaled to it after each step where they are longer.
     optimizer : str
         A name in ``OPTIMIZERS``.
     **options
-        What else its rule takes, by name: ``momentum``, ``betas``, …
+        What else its rule takes, by name: ``momentum``, ``betas``, … ``weight_decay`` takes the
+        W_k alone.
 
     Returns
     -------
@@ -122,6 +91,17 @@ def fit(
     target_rows(y, len(W[-1]), checks.matched_loss(output, loss).targets)
     m = len(X)
     weight = sample_weight or [1.0] * m
+    rates = dropout if isinstance(dropout, list) else [dropout] * (len(W) - 1)
+    if len(rates) != len(W) - 1:
+        raise ValueError(
+            f"`dropout` must be a number or a list of {len(W) - 1}, one a hidden layer, "
+            f"got {len(rates)}"
+        )
+    if optimizer in WEIGHT_DECAY:
+        decay = options.get("weight_decay", WEIGHT_DECAY[optimizer])
+        options["weight_decay"] = flatten(
+            [[[decay] * len(row) for row in W_k] for W_k in W], [[0.0] * len(b_k) for b_k in b]
+        )
     state = initial_state(len(flatten(W, b)))
     history = []
     for epoch in range(epochs):
@@ -133,13 +113,23 @@ def fit(
             weight_batch = [weight[i] for i in rows]
             if not any(weight_batch):
                 continue
+            masks = [
+                mask(rate, seed, state.step, k, len(rows), len(b[k - 1]))
+                for k, rate in enumerate(rates, start=1)
+            ]
             g = network.gradients(
                 X_batch, y_batch, W, b, hidden, output, loss,
-                sample_weight=weight_batch, l1=l1, l2=l2,
+                sample_weight=weight_batch, l1=l1, l2=l2, masks=masks if any(rates) else None,
             )  # fmt: skip
             theta, grad_theta = flatten(W, b), flatten(g.grad_W, g.grad_b)
+            if clip_value is not None:
+                grad_theta = clipped_by_value(grad_theta, clip_value)
+            if clip_norm is not None:
+                grad_theta = clipped_by_norm(grad_theta, clip_norm)
             theta, state = rule(theta, grad_theta, state, lr, **options)
             assign(W, b, theta)
+            if max_norm is not None:
+                assign(W, b, flatten(bounded_by_norm(W, max_norm), b))
             total += g.loss * sum(weight_batch)
         history.append(total / sum(weight))
     return history

@@ -6,7 +6,7 @@ from typing import Any
 
 from backprop.callbacks import Callback
 from backprop.network import Network
-from backprop.training._run import checked_callbacks
+from backprop.training._arguments import checked_callbacks
 
 
 class Progress:

@@ -164,6 +164,7 @@ class Writer:
         self._checkpoint = checkpoint
         self._is_file = checkpoint.path.endswith(_ENDING)
         self._folder = os.path.dirname(checkpoint.path) if self._is_file else checkpoint.path
+        self.newest_epoch = -1
 
     def open(self, *, resumed: bool) -> None:
         """Make the folder; remove what a killed process left half-written.
@@ -213,6 +214,7 @@ class Writer:
         if not is_due:
             return
         write(self._last(progress.epoch), network, progress)
+        self.newest_epoch = progress.epoch
         if self._is_file:
             return
         kept = sorted(filter(_NAME.fullmatch, os.listdir(self._folder)), key=_epoch_of)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop.data import split_indices
 from backprop.network import Network
 from backprop.training._data import ArrayData, Batch, BatchData, Data, checked_arrays
 from backprop.training._watch import Evaluation
@@ -49,8 +48,9 @@ class Inputs:
         else:
             X, y = checked_arrays(network, X, y)
             weight = network._weights(sample_weight)
-            if weight is not None or _is_share(validation):
-                network._core.loss(X, y, False, weight)  # every complaint about shapes and values
+            if class_weight is not None or _is_share(validation):
+                # Every complaint about shapes and values, before they index anything.
+                network._core.loss(X, y, False, weight)
             rows = None
             if _is_share(validation):
                 self._share = float(validation)
@@ -76,8 +76,8 @@ class Inputs:
         if class_weight is not None and not isinstance(class_weight, str):
             class_weight = {str(int(k)): float(w) for k, w in sorted(class_weight.items())}
         return {
-            "n_examples": self.data.n_examples if isinstance(self.data, ArrayData) else None,
             "validation": self._share,
+            "n_examples": self.data.n_examples if isinstance(self.data, ArrayData) else None,
             "class_weight": class_weight,
         }
 
@@ -107,6 +107,8 @@ def _split(
     network: Network, y: NDArray[Any], share: Any, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows to train on and those held out, each class in its share."""
+    from backprop.data import split_indices  # with readers of files that only this needs
+
     if not 0 < share < 1:
         raise ValueError(
             f"`validation` must be a share between 0 and 1, or a pair (X, y), got {share!r}"

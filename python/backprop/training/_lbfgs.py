@@ -37,7 +37,8 @@ class Objective:
         X, y, weight = self._data
         self._network.theta[...] = theta
         loss, gradient = self._network._core.gradients(X, y, False, weight)
-        loss += float(self._l1 @ np.abs(theta) + 0.5 * (self._l2 @ (theta * theta)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss += float(self._l1 @ np.abs(theta) + 0.5 * (self._l2 @ (theta * theta)))
         if not np.isfinite(loss):
             loss, gradient = np.inf, np.zeros_like(theta)
         self._last = theta.copy(), loss

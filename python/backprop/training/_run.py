@@ -5,8 +5,6 @@ The batches themselves run in the compiled core.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
@@ -17,12 +15,18 @@ from numpy.typing import NDArray
 from backprop import runtime
 from backprop._checks import flag, integer
 from backprop._inputs import all_finite
-from backprop.callbacks import Callback, Checkpoint, EarlyStopping
+from backprop.callbacks import Callback
 from backprop.errors import DivergenceError
 from backprop.history import History
 from backprop.network import Network
 from backprop.schedules import Constant, Cosine, OneCycle, Plateau, ReduceOnPlateau
 from backprop.training import _checkpoint
+from backprop.training._arguments import (
+    checked_callbacks,
+    checked_checkpoint,
+    checked_resume,
+    checked_stopping,
+)
 from backprop.training._data import ArrayData
 from backprop.training._engine import Engine, Hooks
 from backprop.training._inputs import Inputs
@@ -77,7 +81,7 @@ class Run:
         self._progress = None if progress is None else flag("progress", progress)
         self._callbacks = checked_callbacks(callbacks)
         evaluation = inputs.evaluation
-        self._stopping = _checked_stopping(early_stopping)
+        self._stopping = checked_stopping(early_stopping)
         self._watch = Watch(
             self._stopping.monitor if self._stopping else None,
             self._stopping.mode if self._stopping else None,
@@ -87,15 +91,22 @@ class Run:
         self._best_theta: NDArray[Any] | None = None
         self._plateau = Plateau(settings.lr)
         self._plateau_name = "val_loss" if "val_loss" in evaluation.names else "loss"
-        self._checkpoint = _checked_checkpoint(checkpoint)
+        self._checkpoint = checked_checkpoint(checkpoint)
         self._writer = None if self._checkpoint is None else _checkpoint.Writer(self._checkpoint)
         if self._checkpoint is not None:
             self._watch_saved = Watch(self._checkpoint.monitor, self._checkpoint.mode, evaluation)
-        self._engine = None if settings.full_batch else self._make_engine()
-        self._resume_from(resume)
-
-    def _make_engine(self) -> Engine:
-        return Engine(self.network, self._settings, self._inputs.data, self._batch_hooks())
+        self._engine = (
+            None
+            if settings.full_batch
+            else Engine(network, settings, inputs.data, self._batch_hooks())
+        )
+        path = checked_resume(resume, self._checkpoint)
+        saved = None if path is None else self._read(path)
+        if self._writer is not None:
+            self._writer.open(resumed=path is not None)
+        # Last, after everything that may be refused.
+        if saved is not None:
+            self._continue_from(*saved)
 
     @property
     def epoch(self) -> int:
@@ -112,6 +123,7 @@ class Run:
                     self._minimise()
                 else:
                     self._descend(self._engine)
+                self._keep_last()
             if self._stopping and self._stopping.restore_best and self._best_theta is not None:
                 np.copyto(self.network.theta, self._best_theta)
             self._call("on_train_end")
@@ -197,6 +209,11 @@ class Run:
                 self._writer.keep(self.network, self._state(), is_due=due, is_best=best)
         return over
 
+    def _keep_last(self) -> None:
+        """Give the last epoch its checkpoint, where L-BFGS ended by itself."""
+        if self._writer is not None and self._writer.newest_epoch < self.epoch:
+            self._writer.keep(self.network, self._state(), is_due=True, is_best=False)
+
     def _is_over(self) -> bool:
         return (
             self.stop
@@ -252,13 +269,8 @@ class Run:
             best_theta=self._best_theta,
         )
 
-    def _resume_from(self, resume: Any) -> None:
-        """Bring the run to where a checkpoint left it; the network last, after all checks."""
-        path = _checked_resume(resume, self._checkpoint)
-        if self._writer is not None:
-            self._writer.open(resumed=path is not None)
-        if path is None:
-            return
+    def _read(self, path: str) -> tuple[NDArray[Any], _checkpoint.Progress]:
+        """Return weights and progress of a checkpoint of this training; nothing is changed."""
         if self._engine is None:
             raise ValueError(
                 "`resume` must be left out for L-BFGS, whose memory SciPy does not give away; load "
@@ -278,6 +290,11 @@ class Run:
                 f"`metrics` must be those of {path} to resume it, which has "
                 f"{', '.join(saved.history)}, got {', '.join(self._inputs.evaluation.names)}"
             )
+        return theta, saved
+
+    def _continue_from(self, theta: NDArray[Any], saved: _checkpoint.Progress) -> None:
+        """Bring the run to where a checkpoint left it."""
+        assert self._engine is not None
         self._first_epoch = saved.epoch - len(saved.history["loss"])
         self.history = History(saved.history)
         if self._stopping:
@@ -296,77 +313,12 @@ class Run:
         n_batches = self._inputs.data.n_batches
         of = "" if n_batches is None else f" of {n_batches}"
         weights = f"those after epoch {kept}" if kept else "those before training"
+        remedy = f"Try a smaller lr (it is {self.lr:g}), or standardise the columns of X"
+        if self._settings.full_batch:
+            remedy = "Try smaller weights, or standardise the columns of X"
         return DivergenceError(
             f"{what} in epoch {epoch + 1} of {self.epochs}, batch {batch + 1}{of}; the "
-            f"weights are {weights}. Try a smaller lr (it is {self.lr:g}), or standardise the "
-            "columns of X",
+            f"weights are {weights}. {remedy}",
             epoch + 1,
             batch + 1,
         )
-
-
-class _EpochEnd(Callback):
-    """A plain function as a callback."""
-
-    def __init__(self, function: Callable[[Run], object]) -> None:
-        self._function = function
-
-    def on_epoch_end(self, run: Run) -> None:
-        self._function(run)
-
-
-def checked_callbacks(callbacks: Any) -> list[Callback]:
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"`callbacks` must be a list of callables, got {type(callbacks).__name__}")
-    checked = []
-    for callback in callbacks:
-        if isinstance(callback, type) and issubclass(callback, Callback):
-            raise TypeError(f"`callbacks` must hold objects, got the class {callback.__name__}")
-        if not isinstance(callback, Callback) and not callable(callback):
-            raise TypeError(f"`callbacks` must be callable, or a Callback, got {callback!r}")
-        checked.append(callback if isinstance(callback, Callback) else _EpochEnd(callback))
-    return checked
-
-
-def _checked_stopping(early_stopping: Any) -> EarlyStopping | None:
-    if early_stopping is None or isinstance(early_stopping, EarlyStopping):
-        return early_stopping
-    if isinstance(early_stopping, bool):
-        return EarlyStopping() if early_stopping else None
-    if isinstance(early_stopping, Mapping):
-        return EarlyStopping(**early_stopping)
-    try:
-        return EarlyStopping(patience=integer("early_stopping", early_stopping, 1))
-    except TypeError:
-        raise TypeError(
-            "`early_stopping` must be an EarlyStopping, its patience, or True, got "
-            f"{type(early_stopping).__name__}"
-        ) from None
-
-
-def _checked_checkpoint(checkpoint: Any) -> Checkpoint | None:
-    if checkpoint is None or isinstance(checkpoint, Checkpoint):
-        return checkpoint
-    if isinstance(checkpoint, str | os.PathLike):
-        return Checkpoint(os.fspath(checkpoint))
-    raise TypeError(
-        f"`checkpoint` must be a Checkpoint or its path, got {type(checkpoint).__name__}"
-    )
-
-
-def _checked_resume(resume: Any, checkpoint: Checkpoint | None) -> str | None:
-    """Return the file to resume from, None to begin anew."""
-    if resume is None or resume is False:
-        return None
-    if resume is True:
-        if checkpoint is None:
-            raise ValueError("`resume` must be a path where there is no `checkpoint`, got True")
-        return _checkpoint.newest(checkpoint.path)
-    if not isinstance(resume, str | os.PathLike):
-        raise TypeError(
-            f"`resume` must be the path of a checkpoint, or True, got {type(resume).__name__}"
-        )
-    path = _checkpoint.newest(resume)
-    if path is None:
-        raise FileNotFoundError(f"`resume` must name a checkpoint or their folder, got {resume!s}")
-    return path

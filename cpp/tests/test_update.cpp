@@ -1,0 +1,120 @@
+// Update rules: how exact their arithmetic is, and that it does not depend on where a number lies.
+#include "backprop/update.hpp"
+#include "support.hpp"
+
+using namespace backprop;
+using test::Real;
+
+namespace {
+
+/// The worst error of f on packets of numbers drawn by `draw`, in ulps.
+template <class T, class Draw, class F, class Exact>
+double worst_ulps(Draw&& draw, F&& f, Exact&& exact) {
+  namespace ei = Eigen::internal;
+  double worst = 0;
+  for (int round = 0; round < 20000; ++round) {
+    EIGEN_ALIGN_MAX T a[lanes<T>], b[lanes<T>], out[lanes<T>];
+    for (Index i = 0; i < lanes<T>; ++i) {
+      a[i] = draw();
+      b[i] = draw();
+    }
+    ei::pstore(out, f(ei::pload<Packet<T>>(a), ei::pload<Packet<T>>(b)));
+    for (Index i = 0; i < lanes<T>; ++i)
+      worst = std::max(worst, test::ulps(out[i], exact(Real(a[i]), Real(b[i])), 0));
+  }
+  return worst;
+}
+
+/// Random parameters, gradients and states of two rows, `columns` wide and a few numbers apart.
+template <class T>
+struct Rows {
+  static constexpr Index gap = 5;
+  Index columns;
+  std::vector<T> theta, gradient, states[2];
+  std::vector<double> options;
+  const Optimizer<T>& optimizer;
+
+  Rows(const Optimizer<T>& optimizer_, Index columns_) : columns(columns_), optimizer(optimizer_) {
+    test::Random random(61);
+    const Index n = 2 * (columns + gap);
+    theta = random.numbers<T>(n);
+    gradient = random.numbers<T>(n);
+    for (auto& state : states) state = random.numbers<T>(n, 0, 1);
+    options = find_options(optimizer, {});
+  }
+
+  /// Updates columns [begin, end) of both rows.
+  Sums update(Index begin, Index end) {
+    Update<T> update{theta.data(), {states[0].data(), states[1].data()}, T(0.5), T(1), {}};
+    LayerUpdate<T> layer{T(0.01), T(0.1), {}};
+    double numbers[8] = {};
+    optimizer.numbers(options.data(), 3, 0.01, 1, numbers);
+    for (int i = 0; i < 8; ++i) layer.numbers[1][i] = static_cast<T>(numbers[i]);
+    update.layers.push_back(layer);
+    Sums sums;
+    const Index stride = columns + gap;
+    optimizer.whole(
+        update, {1, true, begin, stride, gradient.data() + begin, stride, 2, end - begin}, sums);
+    return sums;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("roots and quotients are exact to two units in the last place", T, float,
+                   double) {
+  test::Random random(60);
+  // Over the whole range of numbers, from the least normal one on.
+  const double reach = std::log2(static_cast<double>(std::numeric_limits<T>::max())) - 4;
+  const auto anywhere = [&] { return static_cast<T>(std::exp2(random.uniform(-reach, reach))); };
+  const auto root = [](auto a, auto) { return square_root(a); };
+  CHECK(worst_ulps<T>(anywhere, root, [](Real a, Real) { return std::sqrt(a); }) <= 2);
+  // Where the quotient is itself a normal number.
+  const auto near_1 = [&] { return static_cast<T>(std::exp2(random.uniform(-50, 50))); };
+  const auto ratio = [](auto a, auto b) { return quotient(a, b); };
+  CHECK(worst_ulps<T>(near_1, ratio, [](Real a, Real b) { return a / b; }) <= 2);
+}
+
+TEST_CASE_TEMPLATE("a rule steps by nothing where gradient and state are 0", T, float, double) {
+  for (const Optimizer<T>& optimizer : optimizers<T>) {
+    CAPTURE(optimizer.name);
+    T theta[3] = {1, -2, 0}, zero[3] = {}, state[2][3] = {};
+    Update<T> update{theta, {state[0], state[1]}, T(1), T(1), {}};
+    LayerUpdate<T> layer{};
+    double numbers[8] = {};
+    const auto options = find_options(optimizer, {});
+    // Of a bias, which does not decay.
+    optimizer.numbers(options.data(), 1, 0.1, 0, numbers);
+    for (int i = 0; i < 8; ++i) layer.numbers[0][i] = static_cast<T>(numbers[i]);
+    update.layers.push_back(layer);
+    Sums sums;
+    optimizer.bare(update, {1, false, 0, 0, zero, 0, 1, 3}, sums);
+    CHECK(theta[0] == 1);
+    CHECK(theta[1] == -2);
+    CHECK(theta[2] == 0);
+  }
+}
+
+TEST_CASE_TEMPLATE("a number is updated alike wherever it lies, and nothing beside it", T, float,
+                   double) {
+  for (const Optimizer<T>& optimizer : optimizers<T>)
+    for (Index columns = 1; columns <= 5 * lanes<T>; ++columns) {
+      CAPTURE(optimizer.name);
+      CAPTURE(columns);
+      Rows<T> whole(optimizer, columns), cut(optimizer, columns);
+      const Rows<T> before = whole;
+      const double penalty = whole.update(0, columns).penalty;
+      double parts = 0;
+      for (Index c = 0; c < columns; ++c) parts += cut.update(c, c + 1).penalty;
+      CHECK(whole.theta == cut.theta);
+      CHECK(whole.states[0] == cut.states[0]);
+      CHECK(whole.states[1] == cut.states[1]);
+      CHECK(penalty == doctest::Approx(parts).epsilon(1e-5));
+      for (Index r : {0, 1})
+        for (Index c = columns; c < columns + Rows<T>::gap; ++c) {
+          const auto at = static_cast<std::size_t>(r * (columns + Rows<T>::gap) + c);
+          CHECK(whole.theta[at] == before.theta[at]);
+          CHECK(whole.states[0][at] == before.states[0][at]);
+        }
+    }
+}

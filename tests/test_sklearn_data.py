@@ -122,13 +122,22 @@ def test_assigned_weights_are_those_used():
     np.testing.assert_allclose(
         model.predict_proba(X), expected / expected.sum(axis=1, keepdims=True), rtol=1e-12
     )
-    assigned = model.coefs_[1]
-    before = model._network.theta.copy()
+
+
+def test_training_goes_on_from_assigned_weights():
+    settings = {"solver": "sgd", "momentum": 0.0, "alpha": 0.0, "learning_rate_init": 0.1}
+    model = MLPRegressor(hidden_layer_sizes=(), batch_size=len(X), random_state=0, **settings)
     model.partial_fit(X, y)
-    change = np.abs(model._network.theta - before).max()
-    assert 0 < change < 0.01
-    assert model.coefs_[1] is not assigned
-    assert np.shares_memory(model.coefs_[1], model._network.W[1])
+    w, b = np.linspace(-1, 1, 13)[:, None], np.array([0.5])
+    model.coefs_, model.intercepts_ = [w], [b]
+    stored = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(stored.coefs_[0], w)
+    for each in (model, stored):
+        each.partial_fit(X, y)
+        residual = X @ w + b - y[:, None]
+        np.testing.assert_allclose(each.coefs_[0], w - 0.1 * X.T @ residual / len(X), rtol=1e-10)
+        np.testing.assert_allclose(each.intercepts_[0], b - 0.1 * residual.mean(), rtol=1e-10)
+        assert np.shares_memory(each.coefs_[0], each._network.W[0])
 
 
 def test_assigned_weights_are_checked():

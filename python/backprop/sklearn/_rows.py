@@ -12,14 +12,11 @@ def rows(X: Any, dtype: np.dtype[Any]) -> Any:
     """Return X of ``dtype``, without a copy where it has the dtype and, if sparse, is CSR.
 
     A sparse X becomes ``(data, indices, indptr)`` with int32 indices and int64 pointers; the engine
-    spreads its rows batch by batch. Entries that are stored twice are added first.
+    spreads its rows batch by batch, and adds entries that are stored twice.
     """
     if not issparse(X):
         return as_examples(X, dtype)
     csr = X.tocsr()
-    if not csr.has_canonical_format:
-        csr = csr.copy()
-        csr.sum_duplicates()
     return (
         csr.data.astype(dtype, copy=False),
         csr.indices.astype(np.int32, copy=False),

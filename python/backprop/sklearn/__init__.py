@@ -11,7 +11,7 @@ try:
     import sklearn as _sklearn  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        'backprop.sklearn needs scikit-learn: pip install "backprop[sklearn]"'
+        'backprop.sklearn needs scikit-learn; install it with pip install "backprop[sklearn]"'
     ) from error
 
 from backprop.sklearn._classifier import MLPClassifier

@@ -183,6 +183,17 @@ def test_weights_go_with_what_is_held_out_but_not_those_of_classes():
     assert history["val_loss"] == [pytest.approx(expected, rel=1e-13)]
 
 
+@pytest.mark.parametrize("part", ["trained on", "held out"])
+def test_both_parts_must_weigh_something(part):
+    X, y = digits_like(100)
+    train, test = split_indices(y, 0.2, stratify=True, seed=0)
+    weight = np.ones(100)
+    weight[train if part == "trained on" else test] = 0
+    message = {"trained on": "at least one example to train on", "held out": "one held-out example"}
+    with pytest.raises(ValueError, match=message[part]):
+        net_of().fit(X, y, validation=0.2, sample_weight=weight)
+
+
 def test_validation_data_may_have_weights():
     X, y = digits_like(100)
     net = net_of()

@@ -142,6 +142,19 @@ def test_a_folder_keeps_the_last_and_the_best(tmp_path):
     assert (best.theta != net.theta).any()
 
 
+def test_the_best_of_before_outlives_the_interruption(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 5)), rng.integers(0, 2, 40)
+    validation = (rng.standard_normal((40, 5)), rng.integers(0, 2, 40))
+    settings = {"epochs": 60, "lr": 0.3, "validation": validation, "batch_size": 8}
+    net = bp.Network([5, 30, 2], dtype="float64")
+    net.fit(X, y, checkpoint=tmp_path, callbacks=[stop_at(40)], **settings)
+    best = (tmp_path / "best.safetensors").read_bytes()
+    history = net.fit(X, y, checkpoint=tmp_path, resume=True, **settings)
+    assert int(np.argmin(history["val_loss"])) < 40
+    assert (tmp_path / "best.safetensors").read_bytes() == best
+
+
 def test_a_file_has_its_best_beside_it(tmp_path):
     net, X, y = problem()
     path = tmp_path / "run.safetensors"

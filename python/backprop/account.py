@@ -144,5 +144,6 @@ def _norm(array: NDArray[np.floating]) -> float:
 
 
 def _strongest(layer: LayerAccount) -> str:
-    units = np.argsort(-layer.unit_shares, kind="stable")[:_N_UNITS]
+    # Equal but for rounding, the first comes first, whatever the instruction set.
+    units = np.argsort(-layer.unit_shares.round(6), kind="stable")[:_N_UNITS]
     return ", ".join(f"[{u}] {layer.unit_shares[u]:.1%}" for u in units if layer.unit_shares[u])

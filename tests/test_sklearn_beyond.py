@@ -76,6 +76,14 @@ def test_weights_that_are_all_zero_are_refused(wine):
         MLPClassifier().fit(X, y, np.zeros(len(y)))
     with pytest.raises(ValueError, match="Negative values"):
         MLPClassifier().fit(X, y, -np.ones(len(y)))
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        MLPClassifier(class_weight={0: 0, 1: 0, 2: 0}).fit(X, y)
+
+
+@pytest.mark.parametrize("sizes", [0, (3, 0), [-1]])
+def test_layers_have_units(wine, sizes):
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        MLPClassifier(sizes).fit(*wine)
 
 
 def test_dropout_trains_differently_and_predicts_whole(wine):

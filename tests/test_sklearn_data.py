@@ -11,8 +11,10 @@ pytest.importorskip("sklearn")
 import joblib
 from scipy import sparse
 from sklearn import datasets
+from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
+import backprop as bp
 from backprop.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -138,6 +140,18 @@ def test_training_goes_on_from_assigned_weights():
         np.testing.assert_allclose(each.coefs_[0], w - 0.1 * X.T @ residual / len(X), rtol=1e-10)
         np.testing.assert_allclose(each.intercepts_[0], b - 0.1 * residual.mean(), rtol=1e-10)
         assert np.shares_memory(each.coefs_[0], each._network.W[0])
+
+
+def test_the_network_is_there_to_be_used(tmp_path):
+    model = MLPClassifier((7,), **FEW)
+    with pytest.raises(NotFittedError):
+        _ = model.network_
+    model.fit(X, y)
+    assert model.network_.layer_sizes == (13, 7, 3)
+    model.coefs_[0] = np.zeros((13, 7))
+    model.network_.save(tmp_path / "wine.safetensors")
+    loaded = bp.load(tmp_path / "wine.safetensors")
+    np.testing.assert_array_equal(loaded.predict(X), model.predict_proba(X))
 
 
 def test_assigned_weights_are_checked():

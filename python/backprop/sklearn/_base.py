@@ -104,6 +104,13 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         """
         return self._fit(X, y, sample_weight, eval_set, incremental=False)
 
+    @property
+    def network_(self) -> Network:
+        """The network itself, to save, explain or diagnose; it shares the estimator's weights."""
+        check_is_fitted(self)
+        self._adopt()
+        return self._network
+
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None, *, incremental: bool
     ) -> Any:

@@ -325,6 +325,32 @@ def test_the_core_refuses_a_bad_order(order, error, message):
     refuses(core, error, message, lambda: trainer.epoch(X, y, order, 0.1))
 
 
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(
+    ("losses", "error"),
+    [
+        (np.ones((2, 2)), ValueError),
+        (np.ones(6), ValueError),
+        (np.ones((2, 3)).T, ValueError),
+        (read_only(np.ones((3, 2))), ValueError),
+        (np.ones((3, 2), np.float32), TypeError),
+    ],
+)
+def test_the_core_refuses_a_bad_place_for_losses(losses, error):
+    core = _backprop.Network32([4, 5, 3], ["relu"], "softmax", "cross_entropy")
+    trainer = _backprop.Trainer32(core, 2)
+    X, y = np.ones((6, 4), np.float32), np.zeros(6, np.int64)
+    message = {
+        ValueError: "`losses` must be a writable, contiguous array of shape (3, 2), got shape",
+        TypeError: "`losses` must be a NumPy array of float64, got float32",
+    }[error]
+    refuses(core, error, message, lambda: trainer.epoch(X, y, None, 0.1, None, losses))
+
+
 @pytest.mark.parametrize(
     ("lr", "error", "message"),
     [

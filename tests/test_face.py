@@ -12,7 +12,7 @@ import sys
 import backprop as bp
 late = ["optimizers", "schedules", "callbacks", "training", "metrics", "data"]
 assert not [name for name in late if f"backprop.{name}" in sys.modules], sys.modules
-assert not {"scipy", "rich", "matplotlib", "dataclasses"} & set(sys.modules) - loaded
+assert not {"scipy", "sklearn", "rich", "matplotlib", "dataclasses"} & set(sys.modules) - loaded
 bp.EarlyStopping(patience=3), bp.Checkpoint("x"), bp.Callback
 assert bp.optimizers.Adam().eps == 1e-8
 assert bp.schedules.Cosine(warmup=2).warmup == 2.0
@@ -36,3 +36,11 @@ def test_every_public_name_is_there():
 def test_other_names_are_not():
     with pytest.raises(AttributeError, match="module 'backprop' has no attribute 'optimisers'"):
         _ = bp.optimisers
+
+
+def test_what_is_missing_is_named():
+    code = "import sys; sys.modules['sklearn'] = None; import backprop.sklearn"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "ImportError: backprop.sklearn needs scikit-learn; install it with" in done.stderr

@@ -147,6 +147,28 @@ def test_a_penalty_may_be_divided_by_the_weight_of_its_batch():
     np.testing.assert_allclose(divided.theta, net.theta, rtol=1e-14)
 
 
+@pytest.mark.parametrize("penalty", [{}, {"l2": [0.5] * 3, "penalty_by_weight": True}])
+def test_the_losses_of_an_epochs_batches(penalty):
+    net, X, y, weight = problem()
+    weight[2 * BATCH : 3 * BATCH] = 0
+    before = net.copy()
+    losses = np.full((4, 2), -1.0)
+    mean, _ = trainer_of(net, BATCH, **penalty).epoch(X, y, None, 0.1, weight, losses)
+    step = trainer_of(before, BATCH, **penalty)
+    sums = np.add.reduceat(weight, np.arange(0, M, BATCH))
+    for i, (data, cost) in enumerate(losses):
+        rows = slice(i * BATCH, (i + 1) * BATCH)
+        if i == 2:  # weighs nothing
+            assert (data, cost) == (0, 0)
+            continue
+        expected = before._core.loss(X[rows], y[rows], True, weight[rows])
+        assert data == pytest.approx(expected, rel=1e-13)
+        squares = sum(float((W * W).sum()) for W in before.W) if penalty else 0.0
+        assert cost == pytest.approx(0.25 * squares / sums[i], rel=1e-13)
+        step.epoch(X[rows], y[rows], None, 0.1, weight[rows])
+    assert mean == pytest.approx((losses.sum(axis=1) * sums).sum() / sums.sum(), rel=1e-13)
+
+
 def whole_gradient(net, X, y, l1, l2):
     """The gradient of loss and penalty, flat."""
     gradient = net.gradients(X, y)

@@ -295,21 +295,36 @@ Rates map_rates(py::handle object, Index n_batches) {
   return Rates(rates);
 }
 
+/// Where the loss and the penalty of each batch go, a row for each; None for nowhere.
+inline BatchLoss* map_losses(py::handle object, Index n_batches) {
+  if (object.is_none()) return nullptr;
+  static_assert(sizeof(BatchLoss) == 2 * sizeof(double));
+  py::array array = require_array<double>(object, "losses");
+  if (array.ndim() != 2 || array.shape(0) != n_batches || array.shape(1) != 2 ||
+      !array.writeable() || !(array.flags() & py::array::c_style))
+    throw py::value_error("`losses` must be a writable, contiguous array of shape (" +
+                          std::to_string(n_batches) + ", 2), got shape " + shape_of(array));
+  return static_cast<BatchLoss*>(array.mutable_data());
+}
+
 template <class T>
 py::tuple epoch(BoundTrainer<T>& trainer, py::handle X_object, py::handle y_object,
-                py::handle order_object, py::handle lr_object, py::handle weight_object) {
+                py::handle order_object, py::handle lr_object, py::handle weight_object,
+                py::handle losses_object) {
   const Examples<T> X = map_examples<T>(X_object, trainer.net, false);
   const Targets<T> y =
       weighted(map_targets<T>(y_object, trainer.net, X.count, false), weight_object, X.count);
   const Order order = map_order(order_object, X.count);
-  const Rates lr = map_rates<T>(lr_object, backprop::ceil_div(order.count, trainer.batch_size));
+  const Index n_batches = backprop::ceil_div(order.count, trainer.batch_size);
+  const Rates lr = map_rates<T>(lr_object, n_batches);
+  BatchLoss* const losses = map_losses(losses_object, n_batches);
   InterruptCheck interrupted(trainer.net.layout().n_parameters(), trainer.batch_size);
   typename Trainer<T>::Epoch result{};
   {
     // An epoch may take minutes; the GIL comes back only to look for Ctrl-C.
     const py::gil_scoped_release release;
     const std::lock_guard<std::mutex> lock(trainer.in_use);
-    result = trainer.epoch(X, y, order, lr, std::ref(interrupted));
+    result = trainer.epoch(X, y, order, lr, std::ref(interrupted), losses);
   }
   if (result.interrupted) throw py::error_already_set();
   return py::make_tuple(result.loss, result.failed_batch);
@@ -383,7 +398,7 @@ void bind(py::module_& m, const char* network_name, const char* trainer_name) {
            py::arg("clip_norm") = py::none(), py::arg("max_norm") = py::none(),
            py::keep_alive<1, 2>())
       .def("epoch", &epoch<T>, py::arg("X"), py::arg("y"), py::arg("order").none(true),
-           py::arg("lr"), py::arg("sample_weight") = py::none())
+           py::arg("lr"), py::arg("sample_weight") = py::none(), py::arg("losses") = py::none())
       .def_property_readonly("state",
                              [](py::object self) {
                                auto& trainer = self.cast<BoundTrainer<T>&>();

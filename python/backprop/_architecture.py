@@ -28,17 +28,17 @@ def checked_sizes(layer_sizes: Any) -> list[int]:
     return sizes
 
 
-def checked_hidden(hidden: Any, n_hidden: int) -> list[str]:
+def checked_hidden(hidden: Any, n_hidden: int, argument: str = "hidden") -> list[str]:
     """Return the name of the activation of each hidden layer."""
     known = _backprop.activations()
     if isinstance(hidden, str):
-        return [known_name("hidden", hidden, known)] * n_hidden
+        return [known_name(argument, hidden, known)] * n_hidden
     if isinstance(hidden, _NO_SEQUENCE) or not isinstance(hidden, Iterable):
-        raise TypeError(f"`hidden` must be a name or a list of names, got {hidden!r}")
-    names = [known_name(f"hidden[{i}]", name, known) for i, name in enumerate(hidden)]
+        raise TypeError(f"`{argument}` must be a name or a list of names, got {hidden!r}")
+    names = [known_name(f"{argument}[{i}]", name, known) for i, name in enumerate(hidden)]
     if len(names) != n_hidden:
         raise ValueError(
-            f"`hidden` must be one name, or one for each of the {n_hidden} hidden layers, got "
+            f"`{argument}` must be one name, or one for each of the {n_hidden} hidden layers, got "
             f"{len(names)}: {names}"
         )
     return names

@@ -112,7 +112,8 @@ class _Trainer(Generic[T]):
         max_norm: float | None = None,
     ) -> None: ...
     # order: positions in X, any number of them; None is all of X as it lies. lr: one number, or one
-    # for each batch. Returns the mean loss, penalty included, and the failed batch or -1.
+    # for each batch. losses: takes the loss and the penalty of each batch (n_batches, 2). Returns
+    # the mean loss, penalty included, and the failed batch or -1.
     def epoch(
         self,
         X: NDArray[T] | _Sparse[T],
@@ -120,6 +121,7 @@ class _Trainer(Generic[T]):
         order: NDArray[np.int64] | None,
         lr: float | NDArray[np.float64],
         sample_weight: NDArray[T] | None = None,
+        losses: NDArray[np.float64] | None = None,
     ) -> tuple[float, int]: ...
     @property
     def state(self) -> dict[str, NDArray[T]]:

@@ -172,6 +172,12 @@ class Rates {
   double lr_ = 0;
 };
 
+/// What a batch costs before the step on it.
+struct BatchLoss {
+  double data, penalty;
+  double total() const { return data + penalty; }
+};
+
 /// Training by mini-batches over a data set.
 template <class T>
 class Trainer {
@@ -209,9 +215,9 @@ class Trainer {
 
   /// Visits the examples of `order`; the loss has the penalty in it. Stops before the update of a
   /// batch whose loss is not finite, and between batches when interrupted() says so. A batch that
-  /// weighs nothing takes no step.
+  /// weighs nothing takes no step. Unless `each` is null, it gets the loss of every batch.
   Epoch epoch(const Examples<T>& X, const Targets<T>& y, Order order, Rates lr,
-              const std::function<bool()>& interrupted) {
+              const std::function<bool()>& interrupted, BatchLoss* each = nullptr) {
     const FlushDenormals flush;
     const int threads = ThreadPool::instance().n_threads();
     ws_.reserve_scratch(threads);
@@ -222,8 +228,11 @@ class Trainer {
       if (interrupted()) return {mean(), -1, true};
       const Batch batch{order.positions, begin, std::min(ws_.capacity, order.count - begin)};
       const double batch_weight = total_weight(y, batch);
+      if (each != nullptr) each[batch_index] = {0, 0};
       if (batch_weight == 0) continue;
-      const double loss = timed_step(X, y, batch, batch_weight, threads, lr[batch_index]);
+      const BatchLoss parts = timed_step(X, y, batch, batch_weight, threads, lr[batch_index]);
+      if (each != nullptr) each[batch_index] = parts;
+      const double loss = parts.total();
       if (!std::isfinite(loss)) return {loss, batch_index, false};
       sum += loss * batch_weight;
       weight += batch_weight;
@@ -274,31 +283,31 @@ class Trainer {
     return how;
   }
 
-  double timed_step(const Examples<T>& X, const Targets<T>& y, Batch batch, double batch_weight,
-                    int threads, double lr) {
+  BatchLoss timed_step(const Examples<T>& X, const Targets<T>& y, Batch batch, double batch_weight,
+                       int threads, double lr) {
     using Clock = std::chrono::steady_clock;
     const int chosen = choice_.choose(threads);
     // A smaller last batch says nothing about the others.
     if (!choice_.timed(threads) || batch.count < ws_.capacity)
       return take_step(X, y, batch, batch_weight, chosen, lr);
     const auto start = Clock::now();
-    const double loss = take_step(X, y, batch, batch_weight, chosen, lr);
+    const BatchLoss loss = take_step(X, y, batch, batch_weight, chosen, lr);
     choice_.record(std::chrono::duration<double>(Clock::now() - start).count());
     return loss;
   }
 
-  double take_step(const Examples<T>& X, const Targets<T>& y, Batch batch, double batch_weight,
-                   int threads, double lr) {
+  BatchLoss take_step(const Examples<T>& X, const Targets<T>& y, Batch batch, double batch_weight,
+                      int threads, double lr) {
     for (std::size_t i = 0; i < how_.dropout.size(); ++i)
       ws_.masks[i] = Dropout(how_.dropout[i], how_.seed, steps_, static_cast<Index>(i) + 1);
     if (plain_) {
       const double loss = step(net_, ws_, blocks_, X, y, batch, threads,
                                GradientDescent<T>{net_.theta(), static_cast<T>(lr)});
       steps_ += std::isfinite(loss);
-      return loss;
+      return {loss, 0};
     }
     const double loss = differentiate(net_, ws_, X, y, batch, threads);
-    if (!std::isfinite(loss)) return loss;
+    if (!std::isfinite(loss)) return {loss, 0};
     prepare(lr, how_.penalty_by_weight ? batch_weight : 1);
     const bool whole = penalised_ || how_.clip_value;
     const auto each_block = [&](const auto& f) {
@@ -333,7 +342,7 @@ class Trainer {
     }
     double penalty = 0;
     for (const Sums& sums : sums_) penalty += sums.penalty;
-    return loss + penalty;
+    return {loss, penalty};
   }
 
   /// The numbers of one step, which is now the next; penalties are divided by `divisor`.

@@ -51,6 +51,18 @@ class Objective:
         return self._last[1]
 
 
+def scipy_options(optimizer: LBFGS, iterations: int) -> dict[str, float]:
+    """Return the options by which SciPy knows an optimizer and the number of its iterations."""
+    return {
+        "maxiter": iterations,
+        "maxcor": optimizer.memory,
+        "gtol": optimizer.gradient_tolerance,
+        "ftol": optimizer.loss_tolerance,
+        "maxls": optimizer.line_search,
+        "maxfun": optimizer.evaluations,
+    }
+
+
 def minimise(
     network: Network,
     data: Batch,
@@ -96,14 +108,6 @@ def minimise(
         if end_epoch(objective.move_to(accepted)):
             raise _Ended
 
-    options = {
-        "maxiter": iterations,
-        "maxcor": optimizer.memory,
-        "gtol": optimizer.gradient_tolerance,
-        "ftol": optimizer.loss_tolerance,
-        "maxls": optimizer.line_search,
-        "maxfun": optimizer.evaluations,
-    }
     try:
         with np.errstate(all="ignore"):
             minimize(
@@ -112,7 +116,7 @@ def minimise(
                 jac=True,
                 method="L-BFGS-B",
                 callback=after_iteration,
-                options=options,
+                options=scipy_options(optimizer, iterations),
             )
     except _Ended:
         pass

@@ -13,7 +13,7 @@ from backprop._checks import below_one, flag, integer, not_negative, positive
 from backprop._choice import describe
 from backprop.network import Network
 
-_TRAINERS: dict[str, Any] = {"float32": _backprop.Trainer32, "float64": _backprop.Trainer64}
+TRAINERS: dict[str, Any] = {"float32": _backprop.Trainer32, "float64": _backprop.Trainer64}
 Strengths = tuple[float, ...]
 
 
@@ -54,7 +54,7 @@ class Settings:
             "clip_value": self.clip_value,
             "max_norm": self.max_norm,
         }
-        return _TRAINERS[network.dtype.name](
+        return TRAINERS[network.dtype.name](
             network._core, batch_size, name, options, seed=self.seed, **more
         )
 

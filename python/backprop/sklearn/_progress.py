@@ -1,0 +1,70 @@
+"""What callbacks are given: how the training of an estimator goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backprop.callbacks import Callback
+from backprop.network import Network
+from backprop.training._arguments import checked_callbacks
+
+
+class Progress:
+    """How a training goes; the part of `backprop.training.Run` that has no batches.
+
+    Attributes
+    ----------
+    estimator : estimator
+        In training: its ``loss_curve_``, ``coefs_`` and the rest are those of this epoch.
+    stop : bool
+        Set it to end training after the present epoch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a callback is no callable and no `Callback`, or has a hook for batches.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+        self.stop = False
+        self._callbacks: list[Any] = checked_callbacks(estimator.callbacks or ())
+        for callback in self._callbacks:
+            for hook in ("on_batch_begin", "on_batch_end"):
+                if getattr(type(callback), hook) is not getattr(Callback, hook):
+                    raise ValueError(
+                        f"`callbacks` of an estimator must do without {hook}, which "
+                        f"{type(callback).__name__} has; use Network.fit for it"
+                    )
+
+    def call(self, hook: str) -> None:
+        """Call a hook of every callback."""
+        for callback in self._callbacks:
+            getattr(callback, hook)(self)
+
+    @property
+    def network(self) -> Network:
+        """The network of the estimator."""
+        net: Network = self.estimator._network
+        return net
+
+    @property
+    def epoch(self) -> int:
+        """The number of epochs finished in this call of ``fit``; iterations, with L-BFGS."""
+        return int(self.estimator.n_iter_)
+
+    @property
+    def epochs(self) -> int:
+        """How many there are at most."""
+        return int(self.estimator.max_iter)
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The curves so far: "loss", and "val_loss" and "val_score" where there is such data."""
+        curves = {
+            "loss": "loss_curve_",
+            "val_loss": "validation_loss_curve_",
+            "val_score": "validation_scores_",
+        }
+        found = ((name, getattr(self.estimator, curve, None)) for name, curve in curves.items())
+        return {name: list(values) for name, values in found if values}

@@ -8,24 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backprop import _backprop
-from benchmarks.grid import Task
+from benchmarks.grid import BETA_1, BETA_2, EPSILON, MOMENTUM, Task
 
 CLASSES = {
     "float32": (_backprop.Network32, _backprop.Trainer32),
     "float64": (_backprop.Network64, _backprop.Trainer64),
 }
+OPTIONS = {
+    "sgd": {},
+    "momentum": {"momentum": MOMENTUM},
+    "adam": {"beta_1": BETA_1, "beta_2": BETA_2, "eps": EPSILON},
+}
 
 
 class Contestant:
     def __init__(self, task: Task, threads: int) -> None:
-        if task.optimizer != "sgd":
-            raise NotImplementedError("the compiled trainer is called for plain descent only")
         _backprop.set_num_threads(threads)
         network, trainer = CLASSES[task.X.dtype.name]
         hidden = ["relu"] * (len(task.layer_sizes) - 2)
         self.task = task
         self.net = network(task.layer_sizes, hidden, "softmax", "cross_entropy")
-        self.trainer = trainer(self.net, task.batch_size)
+        self.trainer = trainer(self.net, task.batch_size, task.optimizer, OPTIONS[task.optimizer])
         self.reset()
 
     def reset(self) -> None:

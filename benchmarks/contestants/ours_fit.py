@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import backprop as bp
+from backprop.optimizers import SGD, Adam
 from benchmarks.grid import BETA_1, BETA_2, EPSILON, MOMENTUM, Task
 
-# sgd passes nothing but its name, so that the benchmark of plain descent needs no other optimizer.
-SETTINGS: dict[str, dict[str, Any]] = {
-    "sgd": {},
-    "momentum": {"momentum": MOMENTUM},
-    "adam": {"beta_1": BETA_1, "beta_2": BETA_2, "epsilon": EPSILON},
+OPTIMIZERS = {
+    "sgd": SGD(),
+    "momentum": SGD(momentum=MOMENTUM),
+    "adam": Adam(beta_1=BETA_1, beta_2=BETA_2, eps=EPSILON),
 }
 
 
@@ -41,10 +41,9 @@ class Contestant:
             task.y,
             epochs=epochs,
             batch_size=task.batch_size,
-            optimizer=task.optimizer,
+            optimizer=OPTIMIZERS[task.optimizer],
             lr=task.lr,
             shuffle=False,
-            **SETTINGS[task.optimizer],
         )
         return float(history["loss"][-1])
 

@@ -212,6 +212,24 @@ def test_warm_start_keeps_the_classes():
     assert model.coefs_[0].dtype == np.float64
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"solver": "lbfgs"}, {"solver": "adam"}),
+        ({"solver": "lbfgs"}, {"solver": "sgd", "early_stopping": True}),
+        ({"early_stopping": True}, {"early_stopping": False}),
+        ({}, {"early_stopping": "loss"}),
+        ({"activation": "tanh"}, {"solver": "lbfgs"}),
+    ],
+)
+def test_warm_start_takes_other_settings(first, then):
+    model = MLPClassifier(warm_start=True, **FEW, **first).fit(X, y)
+    before = model.loss_
+    model.set_params(**then).fit(X, y)
+    assert model.loss_ < 1.2 * before  # new weights would have some 1.1 again
+    assert model.n_iter_ == 5
+
+
 def test_one_class_is_predicted_always():
     model = MLPClassifier(**FEW).fit(X, np.full(len(X), "only"), eval_set=(X, ["only"] * len(X)))
     assert set(model.predict(X)) == {"only"}

@@ -13,8 +13,8 @@ CHANGED = "from backprop.sklearn import MLPClassifier, MLPRegressor\n"
 # the gradient with differences. Other files here do so for the engine.
 REACH_INSIDE = ("test_fit", "test_gradient")
 
-# What scikit-learn's own configuration of its tests does.
-pytestmark = pytest.mark.filterwarnings("default")
+# What scikit-learn's own configuration of its tests does, but for the many epochs that run out.
+pytestmark = pytest.mark.filterwarnings("default", "ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 @pytest.fixture

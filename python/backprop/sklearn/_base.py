@@ -35,6 +35,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
+    loss_curve_: list[float]
+    best_loss_: Any  # float or None
 
     @abstractmethod
     def __init__(self, **parameters: Any) -> None:
@@ -160,6 +162,11 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         if self.early_stopping and validation is None:
             stratify = self.n_outputs_ == 1 and is_classifier(self)
             train, validation = split(self, X, y, sample_weight, stratify)
+        # With warm_start the weights may come from a fit with other settings, and no such curve.
+        if not hasattr(self, "loss_curve_"):
+            self._start_curve()
+        if self.best_loss_ is None and not self.early_stopping:
+            self.best_loss_ = np.inf
         if validation is not None and self.validation_scores_ is None:
             self._start_validation_curves(True)
         Epochs(self, X, y, sample_weight, train, validation, incremental).run(progress)
@@ -184,9 +191,12 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         self._no_improvement_count = 0
         self._best_theta: NDArray[Any] | None = None
         if self._is_stochastic():
-            self.loss_curve_: list[float] = []
-            self.best_loss_: Any = None if self.early_stopping else np.inf
+            self._start_curve()
             self._start_validation_curves(bool(self.early_stopping))
+
+    def _start_curve(self) -> None:
+        self.loss_curve_ = []
+        self.best_loss_ = None if self.early_stopping else np.inf
 
     def _start_validation_curves(self, validated: bool) -> None:
         self.validation_scores_: Any = [] if validated else None

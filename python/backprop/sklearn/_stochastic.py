@@ -24,7 +24,7 @@ class Epochs:
     estimator : estimator
         Its network is trained and its curves are written.
     X, y, sample_weight
-        As ``_validate_input`` returned them.
+        Checked, y encoded, weights of classes in those of examples.
     train : ndarray of int64, or None
         The positions of the examples to train on; None for all.
     validation : Validation or None

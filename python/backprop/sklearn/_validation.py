@@ -21,7 +21,7 @@ class Validation:
         That is trained; it knows how its outputs are scored.
     X : array or sparse matrix (m, n_features)
     y : ndarray (m, n_outputs)
-        As the estimator's ``_validate_input`` returns it.
+        As the estimator's ``_encode`` returns it.
     sample_weight : ndarray (m,) or None
     """
 

@@ -31,6 +31,7 @@ CLASSES = [
     (core.Network64, core.Trainer64, np.float64),
 ]
 LOSSES = [(output, loss) for output, losses in core.outputs().items() for loss in losses]
+LINEAR = ("linear", "squared_error")
 random = np.random.default_rng(0)
 
 
@@ -118,6 +119,49 @@ def every_activation() -> None:
         Trainer(net, 16).epoch(X.astype(dtype), y, None, 1e-3)
 
 
+def compressed(X: Any, shift: Any = 0) -> tuple[Any, Any, Any]:
+    """X as compressed rows, its columns moved by ``shift``; no array is longer than it must be."""
+    rows, columns = X.nonzero()
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(X)))])
+    return X[rows, columns], columns.astype(np.int32) + shift, starts.astype(np.int64)
+
+
+def every_way_to_train() -> None:
+    for (Network, Trainer, dtype), optimizer in itertools.product(CLASSES, core.optimizers()):
+        for sizes, m in [([3, 2], 7), ([33, 9, 31, 4], 50), ([5, 17, 1], 33)]:
+            n_hidden = len(sizes) - 2
+            output, loss = ("softmax", "cross_entropy") if sizes[-1] > 1 else LINEAR
+            net = network(Network, sizes, output, loss)
+            trainer = Trainer(
+                net,
+                max(1, m // 3),
+                optimizer,
+                l1=[0.01] * (n_hidden + 1),
+                l2=[0.01] * (n_hidden + 1),
+                dropout=[0.5] * n_hidden,
+                clip_value=1.0,
+                clip_norm=1.0,
+                max_norm=1.0,
+            )
+            X = random.standard_normal((m, sizes[0])).astype(dtype)
+            X[random.random(X.shape) < 0.5] = 0
+            y = targets(output, m, sizes[-1], dtype)[-1]
+            n_batches = -(-m // max(1, m // 3))
+            losses = np.empty((n_batches, 2))
+            for examples in X, compressed(X):
+                order = random.permutation(m)
+                trainer.epoch(examples, y, order, np.full(n_batches, 1e-3), losses=losses)
+                trainer.epoch(examples, y, np.repeat(order[:2], 3), 1e-3)
+                net.forward(examples)
+                net.gradients(examples, y)
+            state = trainer.state
+            del net, trainer
+            gc.collect()
+            for view in state.values():
+                view[...] = view + 1
+            assert np.isfinite(losses).all()
+
+
 def bad_input_is_refused() -> None:
     net = network(core.Network64, [4, 5, 3], "softmax", "cross_entropy")
     theta = net.theta.copy()
@@ -144,7 +188,12 @@ def bad_input_is_refused() -> None:
         (MemoryError, lambda: core.Network64([2**40, 2], [], "linear", "squared_error")),
         (ValueError, lambda: core.Network64([2**63 - 1, 2], [], "linear", "squared_error")),
         (ValueError, lambda: core.Trainer64(net, 2).epoch(X, y, np.arange(6) + 1, 0.1)),
-        (ValueError, lambda: core.Trainer64(net, 2).epoch(X, y, np.arange(5), 0.1)),
+        (ValueError, lambda: core.Trainer64(net, 2).epoch(X, y, np.arange(6)[::-1], 0.1)),
+        (ValueError, lambda: core.Trainer64(net, 2).epoch(X, y, np.arange(0), 0.1)),
+        (ValueError, lambda: core.Trainer64(net, 2).epoch(X, y, None, np.full(2, 0.1))),
+        (ValueError, lambda: core.Trainer64(net, 2).epoch(X, y, None, np.nan)),
+        (ValueError, lambda: net.forward(compressed(X, np.int32(4)))),
+        (ValueError, lambda: net.forward((*compressed(X)[:2], np.array([0, 7, 3, 24])))),
         (ValueError, lambda: core.set_num_threads(0)),
         (ValueError, lambda: core.set_num_threads(2**20)),
     ]
@@ -205,6 +254,7 @@ if __name__ == "__main__":
     views_outlive_their_network()
     every_call_on_odd_shapes()
     every_activation()
+    every_way_to_train()
     bad_input_is_refused()
     a_loss_that_is_not_finite_leaves_no_stale_memory()
     many_python_threads()

@@ -50,10 +50,14 @@ class FlushDenormals {
 /// The place where one thread waits for others.
 class alignas(64) Waiter {
  public:
-  /// Returns when done() is true, which reads atomics and becomes so before a wake().
+  using Clock = std::chrono::steady_clock;
+
+  /// Returns when done() is true, which reads atomics and becomes so before a wake(). Spins, then
+  /// for as long as `yielding` offers its core to others, then sleeps.
   template <class F>
-  void wait(const F& done) {
-    if (spin(done)) return;
+  void wait(const F& done, Clock::duration yielding = {}) {
+    if (poll(done, patience, pause)) return;
+    if (yielding > Clock::duration{} && poll(done, yielding, std::this_thread::yield)) return;
     std::unique_lock<std::mutex> lock(mutex_);
     // Either the other thread, having changed what done() reads, sees that this one sleeps, or this
     // one sees the change: all four accesses are sequentially consistent.
@@ -72,20 +76,19 @@ class alignas(64) Waiter {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   /// Between two jobs of a step lie a few microseconds; a core given up for a sleep costs tens.
   static constexpr std::chrono::microseconds patience{100};
 
   template <class F>
-  static bool spin(const F& done) {
+  static bool poll(const F& done, Clock::duration longest, void (*between)()) {
     Clock::time_point end{};
     for (;;) {
       for (int i = 0; i < 64; ++i) {
         if (done()) return true;
-        pause();
+        between();
       }
       const Clock::time_point now = Clock::now();
-      if (end == Clock::time_point{}) end = now + patience;
+      if (end == Clock::time_point{}) end = now + longest;
       if (now >= end) return false;
     }
   }
@@ -150,11 +153,14 @@ class ThreadPool {
     work(0);
     open_.store(0);
     // Workers announce themselves before they look at open_, so none can enter after this point.
-    caller_.wait([this] { return inside_.load() == 0; });
+    caller_.wait([this] { return inside_.load() == 0; }, uneven);
     in_use_.store(false, std::memory_order_release);
   }
 
  private:
+  /// Tasks of some milliseconds end this far apart, and the caller's wake-up would delay each job.
+  static constexpr std::chrono::milliseconds uneven{1};
+
   /// open_ counts jobs in units of this, and holds the threads of the present one in the rest.
   static constexpr std::uint64_t one_generation = 1 << 16;
 

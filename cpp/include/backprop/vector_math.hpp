@@ -159,69 +159,26 @@ P softplus(const P& a) {
   return ei::padd(ei::pmax(a, ei::pzero(a)), log1p);
 }
 
-/// sqrt(a) for a >= 0 and a / b for b > 0 as update rules need them: within two units of the last
-/// place, from the processor's estimate and a Newton step, since the exact instructions cost more
-/// than the rest of a rule. Below the normal range the root is that of the least normal number.
+/// The square root, correctly rounded; where Eigen estimates it, it is a few units off.
 template <class P>
 EIGEN_ALWAYS_INLINE P square_root(const P& a) {
   return Eigen::internal::psqrt(a);
 }
-template <class P>
-EIGEN_ALWAYS_INLINE P quotient(const P& a, const P& b) {
-  return Eigen::internal::pdiv(a, b);
-}
-
-#if defined(EIGEN_VECTORIZE_FMA)
-namespace detail {
-
-template <class P>
-EIGEN_ALWAYS_INLINE P at_least_normal(const P& a) {
-  return Eigen::internal::pmax(a, constant<P>(std::numeric_limits<ScalarOf<P>>::min()));
-}
-template <class P>
-EIGEN_ALWAYS_INLINE P refined_root(const P& a, const P& estimate) {
-  namespace ei = Eigen::internal;
-  const P root = ei::pmul(a, estimate);
-  const P rest = ei::pmadd(ei::pnegate(root), root, a);
-  return ei::pmadd(ei::pmul(constant<P>(0.5), estimate), rest, root);
-}
-template <class P>
-EIGEN_ALWAYS_INLINE P refined_quotient(const P& a, const P& b, const P& estimate) {
-  namespace ei = Eigen::internal;
-  const P q = ei::pmul(a, estimate);
-  return ei::pmadd(estimate, ei::pmadd(ei::pnegate(b), q, a), q);
-}
-
-}  // namespace detail
 
 #if defined(EIGEN_VECTORIZE_AVX512)
-// Eigen's estimate of this one is further off.
+template <>
+EIGEN_ALWAYS_INLINE Eigen::internal::Packet16f square_root(const Eigen::internal::Packet16f& a) {
+  return _mm512_sqrt_ps(a);
+}
 template <>
 EIGEN_ALWAYS_INLINE Eigen::internal::Packet8d square_root(const Eigen::internal::Packet8d& a) {
   return _mm512_sqrt_pd(a);
 }
-template <>
-EIGEN_ALWAYS_INLINE Eigen::internal::Packet16f square_root(const Eigen::internal::Packet16f& a) {
-  const auto normal = detail::at_least_normal(a);
-  return detail::refined_root(normal, Eigen::internal::Packet16f(_mm512_rsqrt14_ps(normal)));
-}
-template <>
-EIGEN_ALWAYS_INLINE Eigen::internal::Packet16f quotient(const Eigen::internal::Packet16f& a,
-                                                        const Eigen::internal::Packet16f& b) {
-  return detail::refined_quotient(a, b, Eigen::internal::Packet16f(_mm512_rcp14_ps(b)));
-}
-#else
+#elif defined(EIGEN_VECTORIZE_AVX)
 template <>
 EIGEN_ALWAYS_INLINE Eigen::internal::Packet8f square_root(const Eigen::internal::Packet8f& a) {
-  const auto normal = detail::at_least_normal(a);
-  return detail::refined_root(normal, Eigen::internal::Packet8f(_mm256_rsqrt_ps(normal)));
+  return _mm256_sqrt_ps(a);
 }
-template <>
-EIGEN_ALWAYS_INLINE Eigen::internal::Packet8f quotient(const Eigen::internal::Packet8f& a,
-                                                       const Eigen::internal::Packet8f& b) {
-  return detail::refined_quotient(a, b, Eigen::internal::Packet8f(_mm256_rcp_ps(b)));
-}
-#endif
 #elif defined(EIGEN_VECTORIZE_SSE)
 template <>
 EIGEN_ALWAYS_INLINE Eigen::internal::Packet4f square_root(const Eigen::internal::Packet4f& a) {

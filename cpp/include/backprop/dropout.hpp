@@ -5,9 +5,10 @@
 //     bits(i, j) = mix(row(i) ^ (j 0x9E3779B9)),   row(i) = mix(i ^ low(key)) ^ high(key)
 //     key = splitmix64(splitmix64(splitmix64(seed) ^ step) ^ k)
 //
-// in 32-bit arithmetic; i counts the units and j the examples of the batch from 0. Bits that depend
-// on the place alone are the same for any number of threads and any width of register. grad_A_k is
-// grad_H_k o (g'(A_k) o M_k): the mask goes into the slopes that the forward pass keeps.
+// in 32-bit arithmetic; units i, examples j of the batch and steps are counted from 0, layers k
+// from 1. Bits that depend on the place alone are the same for any number of threads and any width
+// of register. grad_A_k is grad_H_k o (g'(A_k) o M_k): the mask goes into the slopes that the
+// forward pass keeps.
 #pragma once
 
 #include "backprop/data.hpp"

@@ -182,6 +182,16 @@ def test_train_reads_a_pair_of_npy_files_and_a_file_without_header(run: Run) -> 
     assert run("evaluate", "bare.safetensors", "bare.csv.gz", "--no-header")[0] == 0
 
 
+def test_a_missing_font_is_no_news_to_the_user(caplog, tmp_path):
+    matplotlib = pytest.importorskip("matplotlib")
+    from backprop.cli._curve import save_curve
+
+    with matplotlib.rc_context({"font.family": "A font that nobody has"}):
+        assert save_curve({"loss": [1.0, 0.5]}, str(tmp_path / "loss.png"), "loss")
+    assert caplog.records == []
+    assert (tmp_path / "loss.png").stat().st_size > 0
+
+
 def test_without_matplotlib_one_line_says_how_to_get_the_curve(
     run: Run, flowers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 
@@ -12,6 +13,8 @@ def save_curve(history: Mapping[str, Sequence[float]], path: str, title: str) ->
         from matplotlib.figure import Figure
     except ImportError:
         return False
+    # What font it found instead of which is no message of this program.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
     epochs = range(1, len(history["loss"]) + 1)

@@ -24,14 +24,22 @@ def unavailable(what: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def program(name: str) -> str:
+def environment() -> dict[str, str]:
+    """The variables that builds run with."""
     # Programs of a virtual environment need not be on PATH.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return shutil.which(name, path=path) or unavailable(name)
+    # A compiler does not bring make along; the extra "test" brings ninja.
+    generator = {"CMAKE_GENERATOR": "Ninja"} if shutil.which("ninja", path=path) else {}
+    return {**generator, **os.environ, "PATH": path}
+
+
+def program(name: str) -> str:
+    return shutil.which(name, path=environment()["PATH"]) or unavailable(name)
 
 
 def run(*command: str | Path, **options: object) -> str:
     """Return what the command prints; an AssertionError shows all of it if it fails."""
+    options.setdefault("env", environment())
     done = subprocess.run(
         [str(part) for part in command],
         stdout=subprocess.PIPE,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
-from cpp_build import ROOT, SITE_PACKAGES, configure, configure_ours, program, require_eigen, run
+from cpp_build import (
+    ROOT,
+    SITE_PACKAGES,
+    configure,
+    configure_ours,
+    environment,
+    program,
+    require_eigen,
+    run,
+)
 
 CONSUMER = ROOT / "cpp" / "tests" / "consumer"
 CHAPTER = (ROOT / "docs" / "cpp.md").read_text("utf-8")
@@ -21,11 +28,10 @@ def blocks(language: str) -> list[str]:
 
 def run_block(commands: str, folder: Path, **variables: str | Path) -> str:
     """Run commands of the chapter, which expect the programs on PATH, and return their output."""
-    programs = Path(program("cmake")).parent
+    program("cmake")
     env = {
-        **os.environ,
+        **environment(),
         "CMAKE_BUILD_PARALLEL_LEVEL": "2",
-        "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]),
         **{name: str(value) for name, value in variables.items()},
     }
     return run("bash", "-euo", "pipefail", "-c", commands, cwd=folder, env=env)
@@ -58,8 +64,7 @@ def test_the_chapter_finds_the_folder_of_the_packages(tmp_path: Path) -> None:
     install, *commands = blocks("sh")[0].splitlines()
     # Installing is what got us here.
     assert install.split() == ["pip", "install", "backprop", "cmeel-eigen"]
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    printed = run_block("\n".join([*commands, 'echo "$SITE"']), tmp_path, PATH=path)
+    printed = run_block("\n".join([*commands, 'echo "$SITE"']), tmp_path)
     assert Path(printed.strip()) == SITE_PACKAGES
 
 

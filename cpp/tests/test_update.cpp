@@ -26,12 +26,11 @@ struct Rows {
 
   /// Updates columns [begin, end) of both rows.
   Sums update(Index begin, Index end) {
-    Update<T> update{theta.data(), {states[0].data(), states[1].data()}, T(0.5), T(1), {}};
-    LayerUpdate<T> layer{T(0.01), T(0.1), {}};
+    Update<T> update{theta.data(), {states[0].data(), states[1].data()}, T(0.5), T(1), {}, {}};
+    update.layers.push_back({T(0.01), T(0.1)});
     double numbers[8] = {};
     optimizer.numbers(options.data(), 3, 0.01, 1, numbers);
-    for (int i = 0; i < 8; ++i) layer.numbers[1][i] = static_cast<T>(numbers[i]);
-    update.layers.push_back(layer);
+    for (int i = 0; i < 8; ++i) update.numbers[1][i] = static_cast<T>(numbers[i]);
     Sums sums;
     const Index stride = columns + gap;
     optimizer.whole(
@@ -58,14 +57,13 @@ TEST_CASE_TEMPLATE("a rule steps by nothing where gradient and state are 0", T, 
   for (const Optimizer<T>& optimizer : optimizers<T>) {
     CAPTURE(optimizer.name);
     T theta[3] = {1, -2, 0}, zero[3] = {}, state[2][3] = {};
-    Update<T> update{theta, {state[0], state[1]}, T(1), T(1), {}};
-    LayerUpdate<T> layer{};
+    Update<T> update{theta, {state[0], state[1]}, T(1), T(1), {}, {}};
+    update.layers.push_back({});
     double numbers[8] = {};
     const auto options = find_options(optimizer, {});
     // Of a bias, which does not decay.
     optimizer.numbers(options.data(), 1, 0.1, 0, numbers);
-    for (int i = 0; i < 8; ++i) layer.numbers[0][i] = static_cast<T>(numbers[i]);
-    update.layers.push_back(layer);
+    for (int i = 0; i < 8; ++i) update.numbers[0][i] = static_cast<T>(numbers[i]);
     Sums sums;
     optimizer.bare(update, {1, false, 0, 0, zero, 0, 1, 3}, sums);
     CHECK(theta[0] == 1);

@@ -348,16 +348,14 @@ class Trainer {
   /// The numbers of one step, which is now the next; penalties are divided by `divisor`.
   void prepare(double lr, double divisor) {
     ++steps_;
-    for (std::size_t i = 0; i < update_.layers.size(); ++i) {
-      LayerUpdate<T>& layer = update_.layers[i];
-      layer.l1 = how_.l1.empty() ? T(0) : static_cast<T>(how_.l1[i] / divisor);
-      layer.l2 = how_.l2.empty() ? T(0) : static_cast<T>(how_.l2[i] / divisor);
-    }
+    for (std::size_t i = 0; i < update_.layers.size(); ++i)
+      update_.layers[i] = {how_.l1.empty() ? T(0) : static_cast<T>(how_.l1[i] / divisor),
+                           how_.l2.empty() ? T(0) : static_cast<T>(how_.l2[i] / divisor)};
     for (const bool is_weight : {false, true}) {
       double numbers[8] = {};
       optimizer_.numbers(options_.data(), static_cast<double>(steps_), lr, is_weight, numbers);
-      for (LayerUpdate<T>& layer : update_.layers)
-        for (int i = 0; i < 8; ++i) layer.numbers[is_weight][i] = static_cast<T>(numbers[i]);
+      std::transform(numbers, numbers + 8, update_.numbers[is_weight],
+                     [](double number) { return static_cast<T>(number); });
     }
   }
 

@@ -33,11 +33,10 @@ struct GradientTile {
   Index rows, columns;
 };
 
-/// What the parameters of layer k have in common in one step.
+/// The strengths of the penalty of one layer in one step.
 template <class T>
-struct LayerUpdate {
+struct Strengths {
   T l1, l2;
-  T numbers[2][8];  ///< of the optimizer, for b and for W
 };
 
 /// What a tile adds up on the way.
@@ -50,9 +49,10 @@ template <class T>
 struct Update {
   T* theta;
   T* state[2];
-  T clip_value;  ///< infinity for none
-  T scale;       ///< of the gradient: what clipping by norm leaves of it
-  std::vector<LayerUpdate<T>> layers;
+  T clip_value;     ///< infinity for none
+  T scale;          ///< of the gradient: what clipping by norm leaves of it
+  T numbers[2][8];  ///< of the optimizer, for b and for W
+  std::vector<Strengths<T>> layers;
 };
 
 namespace detail {
@@ -66,8 +66,7 @@ EIGEN_ALWAYS_INLINE void for_each_of_row(Index columns, F&& f) {
     f(c, lanes<T>);
     f(c + lanes<T>, lanes<T>);
   }
-  for (; c + lanes<T> <= columns; c += lanes<T>) f(c, lanes<T>);
-  if (c < columns) f(c, columns - c);
+  for (; c < columns; c += lanes<T>) f(c, std::min(lanes<T>, columns - c));
 }
 
 /// One packet of a row; the last may be short, so that a number is treated alike wherever it lies.
@@ -97,7 +96,7 @@ struct Whole {
 
   explicit Whole(const Update<T>& update, const GradientTile<T>& tile) {
     namespace ei = Eigen::internal;
-    const LayerUpdate<T>& layer = update.layers[static_cast<std::size_t>(tile.k - 1)];
+    const Strengths<T>& layer = update.layers[static_cast<std::size_t>(tile.k - 1)];
     l1 = ei::pset1<Packet<T>>(tile.is_weight ? layer.l1 : T(0));
     l2 = ei::pset1<Packet<T>>(tile.is_weight ? layer.l2 : T(0));
     half_l2 = ei::pmul(l2, constant<Packet<T>>(0.5));
@@ -126,9 +125,8 @@ template <class T, class Optimizer, Source source>
 void update_tile(const Update<T>& update, const GradientTile<T>& tile, Sums& sums) {
   namespace ei = Eigen::internal;
   constexpr int n_states = static_cast<int>(Optimizer::state.size());
-  const LayerUpdate<T>& layer = update.layers[static_cast<std::size_t>(tile.k - 1)];
   Packet<T> c[8];
-  for (int i = 0; i < 8; ++i) c[i] = ei::pset1<Packet<T>>(layer.numbers[tile.is_weight][i]);
+  for (int i = 0; i < 8; ++i) c[i] = ei::pset1<Packet<T>>(update.numbers[tile.is_weight][i]);
   const Packet<T> scale = ei::pset1<Packet<T>>(update.scale);
   const Whole<T> whole(update, tile);
   Packet<T> penalty = ei::pset1<Packet<T>>(T(0));
@@ -256,27 +254,20 @@ std::vector<double> find_options(const Optimizer<T>& optimizer,
                                  const std::map<std::string, double>& given) {
   std::vector<double> values;
   std::string known;
-  std::size_t found = 0;
+  auto unknown = given;
   for (Index i = 0; i < optimizer.n_options; ++i) {
     const Option& option = optimizer.options[i];
     known += (known.empty() ? "" : ", ") + std::string(option.name);
-    const auto it = given.find(option.name);
-    found += it != given.end();
-    values.push_back(it == given.end() ? option.value : it->second);
+    const auto found = unknown.extract(option.name);
+    values.push_back(found.empty() ? option.value : found.mapped());
     if (!option.valid(values.back()))
       throw std::invalid_argument("`" + std::string(option.name) + "` must be " + option.rule +
                                   ", got " + std::to_string(values.back()));
   }
-  if (found < given.size()) {
-    for (const auto& [name, value] : given) {
-      bool takes = false;
-      for (Index i = 0; i < optimizer.n_options; ++i) takes |= name == optimizer.options[i].name;
-      if (!takes)
-        throw std::invalid_argument("`options` of " + std::string(optimizer.name) + " must be " +
-                                    (known.empty() ? "left out" : "among " + known) + ", got '" +
-                                    name + "'");
-    }
-  }
+  if (!unknown.empty())
+    throw std::invalid_argument("`options` of " + std::string(optimizer.name) + " must be " +
+                                (known.empty() ? "left out" : "among " + known) + ", got '" +
+                                unknown.begin()->first + "'");
   return values;
 }
 

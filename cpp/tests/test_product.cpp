@@ -29,10 +29,10 @@ Real rounding(Index n, Real terms) {
   return static_cast<Real>(n + 2) * std::numeric_limits<T>::epsilon() * terms;
 }
 
-/// C = bias + W X or, transposed, bias + W^T X on a range of slices, n being the length of the
-/// sums; checks values, the tiles handed to `finish`, and that nothing else was written.
+/// C = bias + W X or, transposed, bias + W^T X on a range of rows and of slices, n being the length
+/// of the sums; checks values, the tiles handed to `finish`, and that nothing else was written.
 template <bool Transposed, class T>
-void check_multiply(Index rows, Index n, Index m, bool with_bias, Slices slices,
+void check_multiply(Index rows, Rows range, Index n, Index m, bool with_bias, Slices slices,
                     test::Random& random) {
   CAPTURE(rows);
   CAPTURE(n);
@@ -50,7 +50,7 @@ void check_multiply(Index rows, Index n, Index m, bool with_bias, Slices slices,
 
   std::vector<int> finished(static_cast<std::size_t>(rows * slices.end));
   Index unfinished_values = 0;
-  multiply<Transposed>(W.data(), stride, rows, n, X, with_bias ? bias.data() : nullptr, C, slices,
+  multiply<Transposed>(W.data(), stride, range, n, X, with_bias ? bias.data() : nullptr, C, slices,
                        scratch.data(), [&](Index slice, Index packets, Index row, Index tile_rows) {
                          for (Index s = slice; s < slice + packets; ++s)
                            for (Index r = row; r < row + tile_rows; ++r)
@@ -59,7 +59,7 @@ void check_multiply(Index rows, Index n, Index m, bool with_bias, Slices slices,
                        });
 
   Index wrong = 0, written = 0, not_once = 0;
-  for (Index i = 0; i < rows; ++i)
+  for (Index i = range.begin; i < range.end; ++i)
     for (Index j = slices.begin * lanes<T>; j < std::min(m, slices.end * lanes<T>); ++j) {
       Real sum = with_bias ? bias[static_cast<std::size_t>(i)] : T(0), terms = std::abs(sum);
       for (Index k = 0; k < n; ++k) {
@@ -72,7 +72,7 @@ void check_multiply(Index rows, Index n, Index m, bool with_bias, Slices slices,
     }
   for (Index s = 0; s < slices.end; ++s)
     for (Index i = 0; i < rows; ++i) {
-      const bool inside = s >= slices.begin;
+      const bool inside = s >= slices.begin && i >= range.begin && i < range.end;
       not_once += finished[static_cast<std::size_t>(s * rows + i)] != inside;
       if (!inside) written += C.slice(s)[i * panel_width<T>] != T(99);
     }
@@ -83,6 +83,13 @@ void check_multiply(Index rows, Index n, Index m, bool with_bias, Slices slices,
   CHECK(written == 0);
   CHECK(not_once == 0);
   CHECK(unfinished_values == 0);
+}
+
+/// The same for all rows.
+template <bool Transposed, class T>
+void check_multiply(Index rows, Index n, Index m, bool with_bias, Slices slices,
+                    test::Random& random) {
+  check_multiply<Transposed, T>(rows, {0, rows}, n, m, with_bias, slices, random);
 }
 
 /// Remembers each number handed over, and how often.
@@ -146,6 +153,18 @@ TEST_CASE_TEMPLATE("a product on a part of the slices leaves the rest alone", T,
     }
 }
 
+TEST_CASE_TEMPLATE("a product of a part of the rows leaves the rest alone", T, float, double) {
+  test::Random random(24);
+  const Index m = 3 * lanes<T>;
+  for (const Rows range : {Rows{0, 1}, {0, 13}, {3, 4}, {5, 30}, {29, 30}}) {
+    check_multiply<false, T>(30, range, max_block + 3, m, true, {0, 3}, random);
+    check_multiply<true, T>(30, range, max_block + 3, m, true, {0, 3}, random);
+  }
+  // Large enough to be packed.
+  check_multiply<false, T>(1500, {7, 1400}, 600, m, true, {0, 3}, random);
+  check_multiply<true, T>(1500, {7, 1400}, 600, m, true, {0, 3}, random);
+}
+
 namespace {
 
 template <bool Transposed, class T>
@@ -155,7 +174,7 @@ void check_parts(test::Random& random) {
   Panels<T> X = random_panels<T>(n, m, random), together(rows, m), apart(rows, m);
   Buffer<T> scratch(scratch_size<T>);
   const auto compute = [&](Panels<T>& C, Slices part) {
-    multiply<Transposed>(W.data(), Transposed ? rows : n, rows, n, X,
+    multiply<Transposed>(W.data(), Transposed ? rows : n, {0, rows}, n, X,
                          static_cast<const T*>(nullptr), C, part, scratch.data(),
                          [](Index, Index, Index, Index) {});
   };

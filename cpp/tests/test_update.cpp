@@ -8,14 +8,15 @@ namespace {
 
 /// Random parameters, gradients and states of two rows, `columns` wide and a few numbers apart.
 template <class T>
-struct Rows {
+struct TwoRows {
   static constexpr Index gap = 5;
   Index columns;
   std::vector<T> theta, gradient, states[2];
   std::vector<double> options;
   const Optimizer<T>& optimizer;
 
-  Rows(const Optimizer<T>& optimizer_, Index columns_) : columns(columns_), optimizer(optimizer_) {
+  TwoRows(const Optimizer<T>& optimizer_, Index columns_)
+      : columns(columns_), optimizer(optimizer_) {
     test::Random random(61);
     const Index n = 2 * (columns + gap);
     theta = random.numbers<T>(n);
@@ -53,6 +54,32 @@ TEST_CASE_TEMPLATE("square roots are correctly rounded", T, float, double) {
   CHECK(Eigen::internal::pfirst(square_root(Eigen::internal::pset1<Packet<T>>(T(0)))) == 0);
 }
 
+TEST_CASE_TEMPLATE("quotients are right to two units in the last place", T, float, double) {
+  test::Random random(61);
+  constexpr T tiny = std::numeric_limits<T>::min(), huge = std::numeric_limits<T>::max();
+  const double reach = std::log2(static_cast<double>(huge)) - 4;
+  const auto divide = [](T a, T d) {
+    namespace ei = Eigen::internal;
+    return ei::pfirst(quotient(ei::pset1<Packet<T>>(a), ei::pset1<Packet<T>>(d)));
+  };
+  double worst = 0;
+  for (int round = 0; round < 200000; ++round) {
+    const double exponent = random.uniform(-reach, reach);
+    const T d = static_cast<T>(std::exp2(exponent));
+    // Neither the quotient nor 1 / d may leave the normal numbers.
+    const T a = static_cast<T>(random.uniform(-2, 2) * std::exp2(exponent / 2));
+    const T exact = a / d;
+    worst = std::max(worst, std::abs(static_cast<double>(divide(a, d) - exact)) /
+                                (std::abs(static_cast<double>(exact)) *
+                                 static_cast<double>(std::numeric_limits<T>::epsilon())));
+  }
+  CHECK(worst <= 2);
+  CHECK(divide(0, tiny) == 0);
+  CHECK(divide(1, tiny) == doctest::Approx(static_cast<double>(1 / tiny)));
+  // A square that overflowed stops its parameter, and does not make it NaN.
+  CHECK(std::abs(divide(1, std::numeric_limits<T>::infinity())) <= 8 / huge);
+}
+
 TEST_CASE_TEMPLATE("a rule steps by nothing where gradient and state are 0", T, float, double) {
   for (const Optimizer<T>& optimizer : optimizers<T>) {
     CAPTURE(optimizer.name);
@@ -78,8 +105,8 @@ TEST_CASE_TEMPLATE("a number is updated alike wherever it lies, and nothing besi
     for (Index columns = 1; columns <= 5 * lanes<T>; ++columns) {
       CAPTURE(optimizer.name);
       CAPTURE(columns);
-      Rows<T> whole(optimizer, columns), cut(optimizer, columns);
-      const Rows<T> before = whole;
+      TwoRows<T> whole(optimizer, columns), cut(optimizer, columns);
+      const TwoRows<T> before = whole;
       const double penalty = whole.update(0, columns).penalty;
       double parts = 0;
       for (Index c = 0; c < columns; ++c) parts += cut.update(c, c + 1).penalty;
@@ -88,8 +115,8 @@ TEST_CASE_TEMPLATE("a number is updated alike wherever it lies, and nothing besi
       CHECK(whole.states[1] == cut.states[1]);
       CHECK(penalty == doctest::Approx(parts).epsilon(1e-5));
       for (Index r : {0, 1})
-        for (Index c = columns; c < columns + Rows<T>::gap; ++c) {
-          const auto at = static_cast<std::size_t>(r * (columns + Rows<T>::gap) + c);
+        for (Index c = columns; c < columns + TwoRows<T>::gap; ++c) {
+          const auto at = static_cast<std::size_t>(r * (columns + TwoRows<T>::gap) + c);
           CHECK(whole.theta[at] == before.theta[at]);
           CHECK(whole.states[0][at] == before.states[0][at]);
         }

@@ -22,7 +22,7 @@ void backward(const Network<T>& net, Workspace<T>& ws, Slices slices, T* scratch
   for (Index k = layout.n_layers() - 1; k >= 1; --k) {
     const Index n = layout.size(k);
 
-    multiply<true>(net.W(k + 1), n, n, layout.size(k + 1), ws.grad_a(k + 1),
+    multiply<true>(net.W(k + 1), n, {0, n}, layout.size(k + 1), ws.grad_a(k + 1),
                    static_cast<const T*>(nullptr), ws.grad_a(k), slices, scratch,
                    [&](Index slice, Index packets, Index row, Index rows) {
                      const Index at = row * panel_width<T>;

@@ -140,7 +140,7 @@ struct AdaGrad {
   static void update(P& theta, const P& g, P* s, const P* c) {
     namespace ei = Eigen::internal;
     s[0] = ei::pmadd(g, g, s[0]);
-    theta = ei::pmadd(c[1], ei::pdiv(g, ei::padd(square_root(s[0]), c[0])), theta);
+    theta = ei::pmadd(c[1], quotient(g, ei::padd(square_root(s[0]), c[0])), theta);
   }
 };
 
@@ -158,7 +158,7 @@ struct RmsProp {
   static void update(P& theta, const P& g, P* s, const P* c) {
     namespace ei = Eigen::internal;
     s[0] = detail::next_mean_square(s[0], c[0], g);
-    theta = ei::pmadd(c[2], ei::pdiv(g, ei::padd(square_root(s[0]), c[1])), theta);
+    theta = ei::pmadd(c[2], quotient(g, ei::padd(square_root(s[0]), c[1])), theta);
   }
 };
 
@@ -188,7 +188,7 @@ struct AdamRule {
     namespace ei = Eigen::internal;
     s[0] = detail::next_mean(s[0], c[0], g);
     s[1] = detail::next_mean_square(s[1], c[1], g);
-    const P direction = ei::pdiv(s[0], ei::padd(square_root(s[1]), c[2]));
+    const P direction = quotient(s[0], ei::padd(square_root(s[1]), c[2]));
     theta = ei::pmadd(c[3], direction, Decoupled ? ei::pmul(c[4], theta) : theta);
   }
 };

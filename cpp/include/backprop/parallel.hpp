@@ -1,5 +1,7 @@
 // The thread pool: tasks are claimed one by one, so a thread that lost its core delays at most the
 // task it holds; waiting threads spin briefly and then sleep, since users' machines are never idle.
+// Each thread starts on a share of its own, the same in every job of as many tasks, and so finds
+// what it worked on last in its own cache; then it helps with the shares of the others.
 #pragma once
 
 #include <atomic>
@@ -139,17 +141,18 @@ class ThreadPool {
       for (Index task = 0; task < n_tasks; ++task) f(task, 0);
       return;
     }
-    start_workers(threads - 1);
+    threads = start_workers(threads);
     job_.call = [](const void* context, Index task, int thread) {
       (*static_cast<const F*>(context))(task, thread);
     };
     job_.context = &f;
     job_.n_tasks = n_tasks;
-    job_.next.store(0, std::memory_order_relaxed);
+    job_.n_shares = threads;
+    for (Index i = 0; i < threads; ++i)
+      shares_[static_cast<std::size_t>(i)].next.store(job_.first(i), std::memory_order_relaxed);
     generation_ += one_generation;
     open_.store(generation_ + static_cast<std::uint64_t>(threads));
-    const auto wanted = std::min(static_cast<std::size_t>(threads - 1), workers_.size());
-    for (std::size_t i = 0; i < wanted; ++i) workers_[i]->wake();
+    for (int i = 0; i < threads - 1; ++i) workers_[static_cast<std::size_t>(i)]->wake();
     work(0);
     open_.store(0);
     // Workers announce themselves before they look at open_, so none can enter after this point.
@@ -168,7 +171,14 @@ class ThreadPool {
     void (*call)(const void* context, Index task, int thread);
     const void* context;
     Index n_tasks;
-    std::atomic<Index> next;
+    Index n_shares;
+
+    /// The first task of a share, and so the end of the one before.
+    Index first(Index share) const { return share * n_tasks / n_shares; }
+  };
+
+  struct alignas(64) Share {
+    std::atomic<Index> next{0};
   };
 
   explicit ThreadPool(int n_threads) : n_threads_(n_threads) {}
@@ -184,23 +194,35 @@ class ThreadPool {
     return pool;
   }
 
-  void start_workers(int n) {
-    while (static_cast<int>(workers_.size()) < n) {
-      try {
+  /// Returns how many threads can be had for a job, the caller's own among them.
+  int start_workers(int threads) {
+    try {
+      const auto wanted = static_cast<std::size_t>(threads);
+      if (shares_.size() < wanted) shares_ = std::vector<Share>(wanted);
+      while (workers_.size() + 1 < wanted) {
         workers_.reserve(workers_.size() + 1);
         auto waiter = std::make_unique<Waiter>();
         const std::uint64_t id = workers_.size() + 1;
         std::thread([this, id, &place = *waiter] { serve(id, place); }).detach();
         workers_.push_back(std::move(waiter));
-      } catch (const std::exception&) {
-        return;  // No more to be had: those there are share the work.
       }
+    } catch (const std::exception&) {
+      // No more to be had: those there are share the work.
     }
+    return static_cast<int>(
+        std::min({static_cast<std::size_t>(threads), shares_.size(), workers_.size() + 1}));
   }
 
   void work(int thread) {
-    for (Index task; (task = job_.next.fetch_add(1)) < job_.n_tasks;)
-      job_.call(job_.context, task, thread);
+    for (Index i = 0; i < job_.n_shares; ++i) {
+      const Index share = (thread + i) % job_.n_shares, end = job_.first(share + 1);
+      std::atomic<Index>& next = shares_[static_cast<std::size_t>(share)].next;
+      // Looked at first: the line of a finished share stays with all threads at once.
+      while (next.load() < end) {
+        const Index task = next.fetch_add(1);
+        if (task < end) job_.call(job_.context, task, thread);
+      }
+    }
   }
 
   void serve(std::uint64_t id, Waiter& waiter) {
@@ -224,6 +246,7 @@ class ThreadPool {
   std::atomic<bool> in_use_{false};
   std::vector<std::unique_ptr<Waiter>> workers_;
   Job job_{};
+  std::vector<Share> shares_ = std::vector<Share>(1);
   std::uint64_t generation_ = 0;
   /// The job that may be entered, or 0.
   alignas(64) std::atomic<std::uint64_t> open_{0};

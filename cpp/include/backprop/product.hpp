@@ -223,12 +223,18 @@ constexpr Index scratch_size = 2 * detail::packed_size<T>;
 template <class T>
 constexpr Index overread = 2 * lanes<T> * max_tile_rows;
 
-/// C(rows x examples) = bias + W X, or bias + W^T X, for a range of examples. W is row-major with
-/// `stride` numbers a row, n the length of the sums; finish(slice, packets, row, rows) is called on
-/// each tile of C when it is complete and still in the nearest cache.
+/// A range of the rows of a product: of W, or of W^T.
+struct Rows {
+  Index begin, end;
+};
+
+/// Rows of C = bias + W X, or bias + W^T X, for a range of examples. W is row-major with `stride`
+/// numbers a row, n the length of the sums; finish(slice, packets, row, rows) is called on each
+/// tile of C when it is complete and still in the nearest cache.
 template <bool Transposed, class T, class Finish>
-void multiply(const T* W, Index stride, Index rows, Index n, const Panels<T>& X, const T* bias,
+void multiply(const T* W, Index stride, Rows range, Index n, const Panels<T>& X, const T* bias,
               Panels<T>& C, Slices slices, T* scratch, Finish&& finish) {
+  const Index rows = range.end - range.begin;
   const Index n_panels = ceil_div(slices.end - slices.begin, 2);
   // A W that is read once, or stays in the second cache, is best left where it lies.
   const bool pack = n_panels > 1 && rows * n * static_cast<Index>(sizeof(T)) > largest_in_place;
@@ -238,7 +244,7 @@ void multiply(const T* W, Index stride, Index rows, Index n, const Panels<T>& X,
   const auto block_at = [&](Index b) -> detail::Block {
     const Index i = b % row_blocks, j = b / row_blocks;
     const Index row = i * rows / row_blocks, k = j * n / k_blocks;
-    return {row, (i + 1) * rows / row_blocks - row, k, (j + 1) * n / k_blocks - k};
+    return {range.begin + row, (i + 1) * rows / row_blocks - row, k, (j + 1) * n / k_blocks - k};
   };
   const auto packer_at = [&](Index b) -> detail::Packer<T, Transposed> {
     if (!pack || b == n_blocks) return {};
@@ -297,12 +303,27 @@ EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const 
   namespace ei = Eigen::internal;
   Tile<T, R, V> tile;
   tile.each([](int, int, Packet<T>& sum) { sum = ei::pset1<Packet<T>>(T(0)); });
-  if (takes_tiles<Rule> || row_stride * static_cast<Index>(sizeof(T)) >= 8000)
-    for (int r = 0; r < R; ++r)
-      for (int v = 0; v < V; ++v) rule.prefetch(offset + r * row_stride + v * lanes<T>);
-  for (Index j = 0; j < m; j += panel_width<T>)
-    tile.accumulate(Broadcast<T, panel_width<T>, 1>{grad_A + j / panel_width<T> * panel_stride, 0},
-                    H + j * panel_width<T>, std::min(panel_width<T>, m - j));
+  const auto sum = [&](Index j, Index count) {
+    tile.accumulate(
+        Broadcast<T, panel_width<T>, 1>{
+            grad_A + j / panel_width<T> * panel_stride + j % panel_width<T>, 0},
+        H + j * panel_width<T>, count);
+  };
+  // What the sums will be used on and is not at hand, asked for a row at a time: the multipliers
+  // leave room for that, and the memory takes no more at once.
+  const bool far = takes_tiles<Rule> || row_stride * static_cast<Index>(sizeof(T)) >= 8000;
+  const Index rows_to_ask = far ? std::min<Index>(R, m) : 0;
+  Index j = 0;
+  for (; j < rows_to_ask; ++j) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) rule.prefetch(offset + j * row_stride + v * lanes<T>);
+    sum(j, 1);
+  }
+  while (j < m) {
+    const Index count = std::min(panel_width<T> - j % panel_width<T>, m - j);
+    sum(j, count);
+    j += count;
+  }
   if constexpr (takes_tiles<Rule>) {
     EIGEN_ALIGN_MAX T sums[R * V * lanes<T>];
     tile.each(

@@ -94,7 +94,7 @@ template <class T>
 struct Whole {
   Packet<T> l1, l2, half_l2, limit;
 
-  explicit Whole(const Update<T>& update, const GradientTile<T>& tile) {
+  EIGEN_ALWAYS_INLINE Whole(const Update<T>& update, const GradientTile<T>& tile) {
     namespace ei = Eigen::internal;
     const Strengths<T>& layer = update.layers[static_cast<std::size_t>(tile.k - 1)];
     l1 = ei::pset1<Packet<T>>(tile.is_weight ? layer.l1 : T(0));
@@ -121,8 +121,9 @@ enum class Source {
   measured,  ///< an array of whole gradients, to be scaled to clip_norm
 };
 
-template <class T, class Optimizer, Source source>
-void update_tile(const Update<T>& update, const GradientTile<T>& tile, Sums& sums) {
+template <class T, class Optimizer, Source source, class Columns>
+EIGEN_ALWAYS_INLINE void update_rows(const Update<T>& update, const GradientTile<T>& tile,
+                                     Columns columns, Sums& sums) {
   namespace ei = Eigen::internal;
   constexpr int n_states = static_cast<int>(Optimizer::state.size());
   Packet<T> c[8];
@@ -130,13 +131,14 @@ void update_tile(const Update<T>& update, const GradientTile<T>& tile, Sums& sum
   const Packet<T> scale = ei::pset1<Packet<T>>(update.scale);
   const Whole<T> whole(update, tile);
   Packet<T> penalty = ei::pset1<Packet<T>>(T(0));
-  T *const thetas = update.theta, *const states[2] = {update.state[0], update.state[1]};
-  for (Index r = 0; r < tile.rows; ++r) {
-    const Index at = tile.at + r * tile.row_stride;
-    const T* const gradient = tile.gradient + r * tile.gradient_stride;
-    for_each_of_row<T>(tile.columns, [&](Index column, Index count) {
-      T* const to = thetas + at + column;
-      Packet<T> theta = load_part(to, count);
+  T* thetas = update.theta + tile.at;
+  T* states[2] = {};
+  for (int i = 0; i < n_states; ++i) states[i] = update.state[i] + tile.at;
+  const T* gradient = tile.gradient;
+  const Index rows = tile.rows, row_stride = tile.row_stride, stride = tile.gradient_stride;
+  for (Index r = 0; r < rows; ++r) {
+    for_each_of_row<T>(columns, [&](Index column, Index count) {
+      Packet<T> theta = load_part(thetas + column, count);
       Packet<T> g = load_part(gradient + column, count);
       if constexpr (source == Source::whole) {
         penalty = ei::padd(penalty, whole.penalty(theta));
@@ -144,13 +146,26 @@ void update_tile(const Update<T>& update, const GradientTile<T>& tile, Sums& sum
       }
       if constexpr (source == Source::measured) g = ei::pmul(scale, g);
       Packet<T> s[2];
-      for (int i = 0; i < n_states; ++i) s[i] = load_part(states[i] + at + column, count);
+      for (int i = 0; i < n_states; ++i) s[i] = load_part(states[i] + column, count);
       Optimizer::update(theta, g, s, c);
-      for (int i = 0; i < n_states; ++i) store_part(states[i] + at + column, s[i], count);
-      store_part(to, theta, count);
+      for (int i = 0; i < n_states; ++i) store_part(states[i] + column, s[i], count);
+      store_part(thetas + column, theta, count);
     });
+    thetas += row_stride;
+    for (int i = 0; i < n_states; ++i) states[i] += row_stride;
+    gradient += stride;
   }
   if constexpr (source == Source::whole) sums.penalty += static_cast<double>(ei::predux(penalty));
+}
+
+template <class T, class Optimizer, Source source>
+void update_tile(const Update<T>& update, const GradientTile<T>& tile, Sums& sums) {
+  // Most tiles are whole: a width known to the compiler leaves no loop within a row.
+  if (tile.columns == panel_width<T>)
+    update_rows<T, Optimizer, source>(update, tile, std::integral_constant<Index, panel_width<T>>{},
+                                      sums);
+  else
+    update_rows<T, Optimizer, source>(update, tile, tile.columns, sums);
 }
 
 /// Keeps whole gradients in `gradient`, for a norm to be taken before they are used.

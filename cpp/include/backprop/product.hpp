@@ -334,13 +334,13 @@ EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const 
       rule.apply(offset + r * row_stride + v * lanes<T>, sum);
     });
   } else {
-    EIGEN_ALIGN_MAX T row[V * lanes<T>];
+    EIGEN_ALIGN_MAX T sums[R][V * lanes<T>];
+    tile.each([&](int r, int v, Packet<T>& sum) { ei::pstore(sums[r] + v * lanes<T>, sum); });
     for (int r = 0; r < R; ++r) {
-      for (int v = 0; v < V; ++v) ei::pstore(row + v * lanes<T>, tile.sum[r][v]);
       Index c = 0;
       for (; c + lanes<T> <= columns; c += lanes<T>)
-        rule.apply(offset + r * row_stride + c, ei::pload<Packet<T>>(row + c));
-      for (; c < columns; ++c) rule.apply(offset + r * row_stride + c, row[c]);
+        rule.apply(offset + r * row_stride + c, ei::pload<Packet<T>>(sums[r] + c));
+      for (; c < columns; ++c) rule.apply(offset + r * row_stride + c, sums[r][c]);
     }
   }
 }

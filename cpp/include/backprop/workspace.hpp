@@ -74,8 +74,9 @@ struct Workspace {
 
 /// As gather, for examples that hold only their numbers that are not 0.
 template <class T>
-void gather_sparse(const Examples<T>& X, Batch batch, Panels<T>& features, Index slice) {
+void gather_sparse(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index slice) {
   constexpr Index P = panel_width<T>;
+  Panels<T>& features = ws.h_features(0);
   for (Index j = slice * lanes<T>; j < (slice + 1) * lanes<T>; ++j) {
     for (Index f = 0; f < X.n_features; f += P)
       std::fill_n(features.slice(f / lanes<T>) + j * P, P, T(0));
@@ -87,27 +88,46 @@ void gather_sparse(const Examples<T>& X, Batch batch, Panels<T>& features, Index
       features.slice(f / P * 2)[j * P + f % P] += X.data[i];
     }
   }
+  to_examples(features, X.n_features, ws.h(0), slice);
 }
 
-/// Copies one slice of a batch out of the caller's memory; lanes past the batch become 0.
+/// Brings one slice of a batch out of the caller's memory into H_0, a square of lanes at a time, as
+/// both products read it; lanes past the batch become 0.
 template <class T>
-void gather(const Examples<T>& X, Batch batch, Panels<T>& features, Index slice) {
-  constexpr Index P = panel_width<T>;
-  for (Index j = slice * lanes<T>; j < (slice + 1) * lanes<T>; ++j) {
-    const bool inside = j < batch.count;
-    const T* x = inside ? X.data + batch[j] * X.example_stride : nullptr;
-    for (Index f = 0; f < X.n_features; f += P) {
-      T* to = features.slice(f / lanes<T>) + j * P;
-      const Index n = std::min(P, X.n_features - f);
-      if (!inside)
-        std::fill(to, to + n, T(0));
-      else if (X.feature_stride != 1)
-        for (Index i = 0; i < n; ++i) to[i] = x[(f + i) * X.feature_stride];
-      else if (n == P)
-        std::memcpy(to, x + f, P * sizeof(T));
-      else
-        std::copy(x + f, x + f + n, to);
+void gather(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index slice) {
+  namespace ei = Eigen::internal;
+  constexpr Index P = panel_width<T>, n = lanes<T>;
+  const T* examples[n];
+  for (Index j = 0; j < n; ++j) {
+    const bool inside = slice * n + j < batch.count;
+    examples[j] = inside ? X.data + batch[slice * n + j] * X.example_stride : nullptr;
+  }
+  const Index whole = X.feature_stride == 1 ? X.n_features / n * n : 0;
+  for (Index f = 0; f < whole; f += n) {
+    T* features = ws.h_features(0).slice(f / n) + slice * n * P;
+    T* target = ws.h(0).slice(slice) + f * P;
+    ei::PacketBlock<Packet<T>, static_cast<int>(n)> block;
+    for (Index j = 0; j < n; ++j) {
+      block.packet[j] = ei::pset1<Packet<T>>(T(0));
+      if (examples[j] != nullptr) {
+        block.packet[j] = ei::ploadu<Packet<T>>(examples[j] + f);
+        // Rows far apart, in any order: the processor does not see the next line coming.
+        __builtin_prefetch(examples[j] + f + 4 * n);
+      }
+      ei::pstore(features + j * P, block.packet[j]);
     }
+    ei::ptranspose(block);
+    for (Index j = 0; j < n; ++j) ei::pstore(target + j * P, block.packet[j]);
+  }
+  for (Index f = whole; f < X.n_features; f += n) {
+    T* features = ws.h_features(0).slice(f / n) + slice * n * P;
+    const Index count = std::min(n, X.n_features - f);
+    for (Index j = 0; j < n; ++j) {
+      const T* x = examples[j];
+      for (Index i = 0; i < count; ++i)
+        features[j * P + i] = x ? x[(f + i) * X.feature_stride] : T(0);
+    }
+    detail::transpose_square(features, ws.h(0).slice(slice) + f * P);
   }
 }
 
@@ -122,10 +142,9 @@ void copy_tile(const T* from, T* to, Index rows, Index packets) {
 template <class T>
 void load_examples(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index slice) {
   if (X.starts != nullptr)
-    gather_sparse(X, batch, ws.h_features(0), slice);
+    gather_sparse(X, batch, ws, slice);
   else
-    gather(X, batch, ws.h_features(0), slice);
-  to_examples(ws.h_features(0), X.n_features, ws.h(0), slice);
+    gather(X, batch, ws, slice);
 }
 
 /// Brings the targets of one slice in, and each example's part of the mean (see unit_share).

@@ -64,19 +64,23 @@ class ThreadChoice {
     ++steps_;
     mean_[together_] = spent_ / static_cast<double>(steps_);
     // Another process took a core: do not wait for the end of the stint.
-    if (together_ && steps_ >= trial && mean_[1] > 1.1 * mean_[0]) steps_left_ = 0;
+    if (together_ && steps_ >= trial() && mean_[1] > 1.1 * mean_[0]) steps_left_ = 0;
   }
 
  private:
   static constexpr double always_alone = 2e6, always_together = 1e9;
-  static constexpr Index trial = 4, longest = 4096;
+  static constexpr Index longest = 4096;
+
+  /// Steps that tell how long one takes. A long one drowns what is left of waking the threads, and
+  /// would itself be dear to repeat on a single one.
+  Index trial() const { return mean_[1] > 2e-4 ? 1 : 4; }
 
   void start_stint() {
     spent_ = 0;
     steps_ = 0;
     if (trials_ < 2) {
       together_ = trials_++ == 0;
-      steps_left_ = trial;
+      steps_left_ = trial();
       return;
     }
     const bool better = mean_[1] < mean_[0];
@@ -87,7 +91,7 @@ class ThreadChoice {
       probing_ = false;
     } else {
       together_ = !better;
-      steps_left_ = trial;
+      steps_left_ = trial();
       probing_ = true;
     }
   }

@@ -119,14 +119,13 @@ inline Index count_parts(const Layout& layout, std::size_t scalar_size, Index n_
   return std::min(ceil_div(wanted, threads) * threads, n_slices);
 }
 
-/// How many layers, from the first on, are divided over threads by neurons instead of examples:
-/// those with more weights than numbers in H_{k-1} and A_k. Then each thread keeps the rows of W
-/// that it updates, and activations are what moves between cores.
+/// How many layers, from the first on, are divided over threads by neurons instead of examples: up
+/// to the last that has more weights than numbers in H_{k-1} and A_k. Then each thread keeps the
+/// rows of W that it updates, and activations are what moves between cores.
 inline Index count_layers_by_neurons(const Layout& layout, Index m) {
-  Index k = 0;
-  while (k + 1 < layout.n_layers() &&
-         layout.size(k) * layout.size(k + 1) > m * (layout.size(k) + layout.size(k + 1)))
-    ++k;
+  Index k = layout.n_layers() - 1;
+  while (k > 0 && layout.size(k - 1) * layout.size(k) <= m * (layout.size(k - 1) + layout.size(k)))
+    --k;
   return k;
 }
 

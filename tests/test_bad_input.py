@@ -478,6 +478,7 @@ def test_the_core_refuses_bad_compressed_rows(changed, error, message):
         ({"lr": np.inf}, ValueError, "`lr` must be positive and finite, got inf"),
         ({"lr": 10**400}, ValueError, "`lr` must be positive and finite, got 1000"),
         ({"lr": "0.1"}, TypeError, "`lr` must be a number, got '0.1'"),
+        ({"lr": True}, TypeError, "`lr` must be a number, got True"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0, got -1"),
         ({"seed": 2**64}, ValueError, "`seed` must be at most 18446744073709551615, got 1844674"),
         ({"optimizer": "sdg"}, ValueError, "lion, lbfgs, got 'sdg'; did you mean 'sgd'?"),

@@ -220,7 +220,7 @@ def test_wrong_usage_is_one_line(run: Run, kinds: str, flags: str, message: str)
     ("flags", "message"),
     [
         ("--loss huber", "--loss must be one of cross_entropy for classification, got huber"),
-        ("--class-weight odd=1", "`a class of --class-weight` must be one of common, rare, usual"),
+        ("--class-weight odd=1", "`--class-weight` must be one of common, rare, usual"),
         ("--dropout 0.1,0.2,0.3", "`dropout` must be a number, or one for each hidden layer"),
         ("--optimizer lbfgs --dropout 0.1", "`dropout` must be left out for L-BFGS"),
         ("--resume", "`resume` must be a path where there is no `checkpoint`"),

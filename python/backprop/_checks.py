@@ -55,10 +55,10 @@ def positive(argument: str, value: Any) -> float:
     TypeError, ValueError
         If it is no number, or zero, negative, NaN or infinite.
     """
-    number = value if type(value) is float else _as_float(argument, value)
-    if not 0.0 < number < inf:
+    result = value if type(value) is float else _as_float(argument, value)
+    if not 0.0 < result < inf:
         raise ValueError(f"`{argument}` must be positive and finite, got {value!r}")
-    return number
+    return result
 
 
 def texts(argument: str, value: Mapping[str, str] | None) -> dict[str, str]:
@@ -78,7 +78,7 @@ def texts(argument: str, value: Mapping[str, str] | None) -> dict[str, str]:
 
 def _as_float(argument: str, value: Any) -> float:
     try:
-        if isinstance(value, str | bytes):
+        if isinstance(value, bool | str | bytes):
             raise TypeError
         return float(value)
     except OverflowError:
@@ -95,8 +95,6 @@ def number(argument: str, value: Any, rule: str, holds: Callable[[float], bool])
     TypeError, ValueError
         If it is no number, NaN, infinite, or breaks the rule.
     """
-    if isinstance(value, bool):
-        raise TypeError(f"`{argument}` must be a number, got {value!r}")
     result = _as_float(argument, value)
     if not (-inf < result < inf and holds(result)):
         raise ValueError(f"`{argument}` must be {rule}, got {value!r}")

@@ -6,7 +6,7 @@
 //
 // grad_A needs the examples, grad_W the neurons: the first two are divided over threads by
 // examples, the last two by rows of W. So a step needs two meetings of the threads, whatever its
-// depth.
+// depth, and one more for each layer that is worth it (see count_layers_by_neurons).
 #pragma once
 
 #include "backprop/network.hpp"

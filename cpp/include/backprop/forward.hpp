@@ -1,7 +1,9 @@
-// The forward equations of the note (5.2): A_k = W_k H_{k-1} + b_k 1^T, H_k = g_k(A_k).
+// The forward equations of the note (5.2): A_k = W_k H_{k-1} + b_k 1^T, H_k = g_k(A_k), and how
+// they are divided over threads.
 #pragma once
 
 #include "backprop/network.hpp"
+#include "backprop/parallel.hpp"
 #include "backprop/product.hpp"
 #include "backprop/workspace.hpp"
 
@@ -38,6 +40,59 @@ void forward(const Network<T>& net, Workspace<T>& ws, Slices slices, T* scratch,
       for (Index s = slices.begin; s < slices.end; ++s)
         to_features(ws.h(k), layout.size(k), ws.h_features(k), s);
   }
+}
+
+constexpr Index most_row_tasks = 16;
+
+/// Into how many tasks rows are cut: about as many as they have tiles, in pairs for two threads.
+inline Index count_row_tasks(Index rows, Index most) {
+  const Index tiles = ceil_div(rows, max_tile_rows);
+  return std::max<Index>(1, std::min(tiles == 1 ? 1 : tiles + tiles % 2, most));
+}
+
+/// How many layers, from the first on, are divided over threads by neurons instead of examples: up
+/// to the last that has more weights than numbers in H_{k-1} and A_k. Then each thread keeps the
+/// rows of W that it updates, and activations are what moves between cores.
+inline Index count_layers_by_neurons(const Layout& layout, Index m) {
+  Index k = layout.n_layers() - 1;
+  while (k > 0 && layout.size(k - 1) * layout.size(k) <= m * (layout.size(k - 1) + layout.size(k)))
+    --k;
+  return k;
+}
+
+/// From the examples to H_k of the layers 1 .. n, each divided over threads by neurons.
+template <class T>
+void forward_by_neurons(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, Batch batch,
+                        Index n, int threads) {
+  ThreadPool& pool = ThreadPool::instance();
+  const Slices slices{0, ceil_div(batch.count, lanes<T>)};
+  pool.run(slices.end, threads, [&](Index slice, int) { load_examples(X, batch, ws, slice); });
+  for (Index k = 1; k <= n; ++k) {
+    const Index rows = net.layout().size(k);
+    const Index tasks = count_row_tasks(rows, std::max<Index>(most_row_tasks, threads));
+    pool.run(tasks, threads, [&](Index task, int thread) {
+      forward_layer(net, ws, k, {task * rows / tasks, (task + 1) * rows / tasks}, slices,
+                    ws.scratch[static_cast<std::size_t>(thread)].data());
+    });
+  }
+}
+
+/// Brings a batch in and passes it forward; calls then(slices, scratch) on each of `parts` ranges
+/// of examples when its A_L is there.
+template <class T, class F>
+void forward_batch(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, Batch batch,
+                   Index parts, int threads, const F& then) {
+  const Index n_slices = ceil_div(batch.count, lanes<T>);
+  const Index done = threads > 1 ? count_layers_by_neurons(net.layout(), batch.count) : 0;
+  if (done > 0) forward_by_neurons(net, ws, X, batch, done, threads);
+  ThreadPool::instance().run(parts, threads, [&](Index part, int thread) {
+    const Slices slices = slice_range(n_slices, parts, part);
+    T* scratch = ws.scratch[static_cast<std::size_t>(thread)].data();
+    if (done == 0)
+      for (Index s = slices.begin; s < slices.end; ++s) load_examples(X, batch, ws, s);
+    forward(net, ws, slices, scratch, done);
+    then(slices, scratch);
+  });
 }
 
 BACKPROP_NAMESPACE_END

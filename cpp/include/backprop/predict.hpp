@@ -21,6 +21,25 @@ void unpack(const Panels<T>& panels, Index n, Index first, Index m, T* out) {
   }
 }
 
+/// Passes a batch forward on as many of the threads as it is worth; calls then(slices) on each
+/// range of examples when its A_L is there.
+template <class T, class F>
+void forward_in_parts(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, Batch batch,
+                      int threads, const F& then) {
+  // Below this meeting costs more than the other cores give.
+  constexpr double least_work = 2e6;
+  const double work =
+      2.0 * static_cast<double>(net.layout().n_parameters()) * static_cast<double>(batch.count);
+  if (work < least_work) threads = 1;
+  // More ranges than threads, so that one which lost its core leaves work to the others; but each
+  // range reads all of W.
+  constexpr Index least_slices = 8;
+  const Index n_slices = ceil_div(batch.count, lanes<T>);
+  const Index parts =
+      threads == 1 ? 1 : std::min(n_slices, std::max<Index>(threads, n_slices / least_slices));
+  forward_batch(net, ws, X, batch, parts, threads, [&](Slices slices, T*) { then(slices); });
+}
+
 /// Y_hat (m x p, rows are examples) for all of X.
 template <class T>
 void predict(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, int threads, T* Y_hat) {
@@ -29,12 +48,7 @@ void predict(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, int 
   ws.reserve_scratch(threads);
   for (Index begin = 0; begin < X.count; begin += ws.capacity) {
     const Batch batch{nullptr, begin, std::min(ws.capacity, X.count - begin)};
-    const Index n_slices = ceil_div(batch.count, lanes<T>);
-    const Index parts = std::min<Index>(threads, n_slices);
-    ThreadPool::instance().run(parts, threads, [&](Index part, int thread) {
-      const Slices slices = slice_range(n_slices, parts, part);
-      for (Index s = slices.begin; s < slices.end; ++s) load_examples(X, batch, ws, s);
-      forward(net, ws, slices, ws.scratch[static_cast<std::size_t>(thread)].data());
+    forward_in_parts(net, ws, X, batch, threads, [&](Slices slices) {
       for (Index s = slices.begin; s < slices.end; ++s) {
         net.loss().predict(ws.h(L).slice(s), p);
         const Index first = s * lanes<T>;
@@ -55,17 +69,13 @@ double mean_loss(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, 
   double loss = 0;
   for (Index begin = 0; begin < X.count; begin += ws.capacity) {
     const Batch batch{nullptr, begin, std::min(ws.capacity, X.count - begin)};
-    const Index n_slices = ceil_div(batch.count, lanes<T>);
-    const Index parts = std::min<Index>(threads, n_slices);
-    ThreadPool::instance().run(parts, threads, [&](Index part, int thread) {
-      const Slices slices = slice_range(n_slices, parts, part);
-      for (Index s = slices.begin; s < slices.end; ++s) load_examples(X, batch, ws, s);
-      forward(net, ws, slices, ws.scratch[static_cast<std::size_t>(thread)].data());
+    forward_in_parts(net, ws, X, batch, threads, [&](Slices slices) {
       for (Index s = slices.begin; s < slices.end; ++s)
         ws.loss[static_cast<std::size_t>(s)] = net.loss().differentiate(
             ws.h(L).slice(s), load_targets(y, batch, ws, s, p, unit), ws.grad_a(L).slice(s), p);
     });
-    for (Index s = 0; s < n_slices; ++s) loss += ws.loss[static_cast<std::size_t>(s)];
+    for (Index s = 0; s < ceil_div(batch.count, lanes<T>); ++s)
+      loss += ws.loss[static_cast<std::size_t>(s)];
   }
   return loss;
 }

@@ -18,14 +18,6 @@ struct RowBlock {
   Index k, begin, end;
 };
 
-constexpr Index most_row_tasks = 16;
-
-/// Into how many tasks rows are cut: at most as many as they have tiles, and an even number.
-inline Index count_row_tasks(Index rows, Index most) {
-  const Index tiles = ceil_div(rows, max_tile_rows);
-  return std::max<Index>(1, std::min(tiles == 1 ? 1 : tiles + tiles % 2, most));
-}
-
 /// Cuts the layers into blocks of rows of similar cost: enough for threads to share evenly, few
 /// enough that each reads its operands from cache.
 inline std::vector<RowBlock> row_blocks(const Layout& layout) {
@@ -119,33 +111,6 @@ inline Index count_parts(const Layout& layout, std::size_t scalar_size, Index n_
   return std::min(ceil_div(wanted, threads) * threads, n_slices);
 }
 
-/// How many layers, from the first on, are divided over threads by neurons instead of examples: up
-/// to the last that has more weights than numbers in H_{k-1} and A_k. Then each thread keeps the
-/// rows of W that it updates, and activations are what moves between cores.
-inline Index count_layers_by_neurons(const Layout& layout, Index m) {
-  Index k = layout.n_layers() - 1;
-  while (k > 0 && layout.size(k - 1) * layout.size(k) <= m * (layout.size(k - 1) + layout.size(k)))
-    --k;
-  return k;
-}
-
-/// From the examples to H_k of the layers 1 .. n, each divided over threads by neurons.
-template <class T>
-void forward_by_neurons(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, Batch batch,
-                        Index n, int threads) {
-  ThreadPool& pool = ThreadPool::instance();
-  const Slices slices{0, ceil_div(batch.count, lanes<T>)};
-  pool.run(slices.end, threads, [&](Index slice, int) { load_examples(X, batch, ws, slice); });
-  for (Index k = 1; k <= n; ++k) {
-    const Index rows = net.layout().size(k);
-    const Index tasks = count_row_tasks(rows, std::max<Index>(most_row_tasks, threads));
-    pool.run(tasks, threads, [&](Index task, int thread) {
-      forward_layer(net, ws, k, {task * rows / tasks, (task + 1) * rows / tasks}, slices,
-                    ws.scratch[static_cast<std::size_t>(thread)].data());
-    });
-  }
-}
-
 /// The first half of a step: forward, loss and backward down to grad_A_1; returns the mean loss of
 /// the batch.
 template <class T>
@@ -155,14 +120,7 @@ double differentiate(const Network<T>& net, Workspace<T>& ws, const Examples<T>&
   const Index n_slices = ceil_div(batch.count, lanes<T>);
   const double unit = unit_share(y, batch);
   const Index parts = count_parts(net.layout(), sizeof(T), n_slices, threads);
-  const Index done = threads > 1 ? count_layers_by_neurons(net.layout(), batch.count) : 0;
-  if (done > 0) forward_by_neurons(net, ws, X, batch, done, threads);
-  ThreadPool::instance().run(parts, threads, [&](Index part, int thread) {
-    const Slices slices = slice_range(n_slices, parts, part);
-    T* scratch = ws.scratch[static_cast<std::size_t>(thread)].data();
-    if (done == 0)
-      for (Index s = slices.begin; s < slices.end; ++s) load_examples(X, batch, ws, s);
-    forward(net, ws, slices, scratch, done);
+  forward_batch(net, ws, X, batch, parts, threads, [&](Slices slices, T* scratch) {
     for (Index s = slices.begin; s < slices.end; ++s)
       ws.loss[static_cast<std::size_t>(s)] = net.loss().differentiate(
           ws.h(L).slice(s), load_targets(y, batch, ws, s, p, unit), ws.grad_a(L).slice(s), p);

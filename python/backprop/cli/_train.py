@@ -218,7 +218,7 @@ def _class_weight(class_weight: Any, names: tuple[str, ...]) -> Any:
     if not isinstance(class_weight, dict):
         return class_weight
     return {
-        names.index(known_name("a class of --class-weight", name, names)): weight
+        names.index(known_name("--class-weight", name, names)): weight
         for name, weight in class_weight.items()
     }
 

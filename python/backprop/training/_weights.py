@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop._checks import integer, not_negative
+from backprop._checks import not_negative
 from backprop.network import Network
 
 
@@ -71,8 +72,15 @@ def _class_factors(class_weight: Any, classes: NDArray[Any], n_classes: int) -> 
         )
     factors = np.ones(n_classes)
     for label, weight in class_weight.items():
-        k = integer("a class of class_weight", label, 0, n_classes - 1)
-        factors[k] = not_negative(f"class_weight[{k}]", weight)
+        if isinstance(label, bool) or not isinstance(label, Integral):
+            raise TypeError(
+                f"`class_weight` must map classes to weights, a class being an integer, got {label!r}"
+            )
+        if not 0 <= label < n_classes:
+            raise ValueError(
+                f"`class_weight` must map classes from 0 to {n_classes - 1} to weights, got {label!r}"
+            )
+        factors[int(label)] = not_negative(f"class_weight[{label}]", weight)
     return factors
 
 

@@ -104,7 +104,7 @@ def test_every_method_takes_weights(method):
         ({"sample_weight": ["a"] * 6}, TypeError, "`sample_weight` must be made of real numbers"),
         ({"class_weight": "equal"}, ValueError, '`class_weight` must be "balanced" or map'),
         ({"class_weight": [1, 2]}, TypeError, '`class_weight` must be "balanced" or map'),
-        ({"class_weight": {3: 1}}, ValueError, "`class_weight` must map classes from 0 to 2 to weights, got 3"),
+        ({"class_weight": {3: 1}}, ValueError, "must map classes from 0 to 2 to weights, got 3"),
         ({"class_weight": {"a": 1}}, TypeError, "a class being an integer, got 'a'"),
         ({"class_weight": {True: 1}}, TypeError, "a class being an integer, got True"),
         ({"class_weight": {1: -1}}, ValueError, "`class_weight[1]` must be finite and 0 or more"),

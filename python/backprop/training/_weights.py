@@ -74,13 +74,15 @@ def _class_factors(class_weight: Any, classes: NDArray[Any], n_classes: int) -> 
     for label, weight in class_weight.items():
         if isinstance(label, bool) or not isinstance(label, Integral):
             raise TypeError(
-                f"`class_weight` must map classes to weights, a class being an integer, got {label!r}"
+                "`class_weight` must map classes to weights, a class being an integer, got "
+                f"{label!r}"
             )
-        if not 0 <= label < n_classes:
+        k = int(label)
+        if not 0 <= k < n_classes:
             raise ValueError(
-                f"`class_weight` must map classes from 0 to {n_classes - 1} to weights, got {label!r}"
+                f"`class_weight` must map classes from 0 to {n_classes - 1} to weights, got {k}"
             )
-        factors[int(label)] = not_negative(f"class_weight[{label}]", weight)
+        factors[k] = not_negative(f"class_weight[{k}]", weight)
     return factors
 
 

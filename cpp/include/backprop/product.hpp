@@ -334,6 +334,7 @@ EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const 
       rule.apply(offset + r * row_stride + v * lanes<T>, sum);
     });
   } else {
+    // Stored whole: a loop over tile.sum itself, if not unrolled, would keep it out of registers.
     EIGEN_ALIGN_MAX T sums[R][V * lanes<T>];
     tile.each([&](int r, int v, Packet<T>& sum) { ei::pstore(sums[r] + v * lanes<T>, sum); });
     for (int r = 0; r < R; ++r) {

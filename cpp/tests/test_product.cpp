@@ -100,14 +100,9 @@ struct Record {
 
   void prefetch(Index) const {}
 
-  void apply(Index at, T number) const {
-    numbers[at] = number;
-    ++counts[at];
-  }
-  template <class P>
-  void apply(Index at, const P& packet) const {
-    Eigen::internal::pstoreu(numbers + at, packet);
-    for (Index i = 0; i < lanes<T>; ++i) ++counts[at + i];
+  void apply(Index at, const Packet<T>& packet, Index count) const {
+    store_part(numbers + at, packet, count);
+    for (Index i = 0; i < count; ++i) ++counts[at + i];
   }
 };
 
@@ -274,18 +269,23 @@ TEST_CASE_TEMPLATE("to_features and to_examples are transposes of each other", T
     }
 }
 
-TEST_CASE_TEMPLATE("gradient descent moves packets and single numbers alike", T, float, double) {
+TEST_CASE_TEMPLATE("part of a packet is read, written and moved by gradient descent", T, float,
+                   double) {
+  constexpr Index n = lanes<T>;
   test::Random random(27);
-  const auto before = random.numbers<T>(3 * lanes<T>), grad = random.numbers<T>(3 * lanes<T>);
-  auto theta = before;
-  const GradientDescent<T> rule{theta.data(), T(0.5)};
-  rule.apply(1, Eigen::internal::ploadu<Packet<T>>(grad.data()));
-  rule.apply(2 * lanes<T>, grad[0]);
-  for (Index i = 0; i < 3 * lanes<T>; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    T expected = before[at];
-    if (i >= 1 && i < 1 + lanes<T>) expected -= T(0.5) * grad[at - 1];
-    if (i == 2 * lanes<T>) expected -= T(0.5) * grad[0];
-    CHECK(theta[at] == expected);
+  const auto before = random.numbers<T>(2 * n), grad = random.numbers<T>(2 * n);
+  for (Index count = 1; count <= n; ++count) {
+    std::vector<T> read(2 * n, T(7)), written = before, theta = before;
+    Eigen::internal::pstoreu(read.data(), load_part(before.data() + 1, count));
+    const Packet<T> packet = Eigen::internal::ploadu<Packet<T>>(grad.data());
+    store_part(written.data() + 1, packet, count);
+    GradientDescent<T>{theta.data(), T(0.5)}.apply(1, packet, count);
+    for (Index i = 0; i < 2 * n; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      CHECK(read[at] == (i < count ? before[at + 1] : i < n ? T(0) : T(7)));
+      const bool inside = i >= 1 && i < 1 + count;
+      CHECK(written[at] == (inside ? grad[at - 1] : before[at]));
+      CHECK(theta[at] == (inside ? before[at] - T(0.5) * grad[at - 1] : before[at]));
+    }
   }
 }

@@ -1,5 +1,6 @@
-// What becomes of a gradient: a rule receives it as apply(offset in theta, packet or number), tile
-// by tile, while the sums are still in registers. So plain descent needs no gradient buffer at all.
+// What becomes of a gradient: a rule receives it as apply(offset in theta, packet, how many of its
+// numbers count), tile by tile, while the sums are still in registers. So plain descent needs no
+// gradient buffer at all.
 // Its upgrades (note 3, "or its upgradations") keep numbers of their own beside each parameter:
 //
 //     sgd        theta <- theta - lr g
@@ -32,10 +33,10 @@ struct GradientDescent {
 
   void prefetch(Index at) const { __builtin_prefetch(theta + at, 1); }
 
-  template <class P>
-  void apply(Index at, const P& grad) const {
+  EIGEN_ALWAYS_INLINE void apply(Index at, const Packet<T>& grad, Index count) const {
     namespace ei = Eigen::internal;
-    ei::pstoreu(theta + at, ei::pmadd(ei::pset1<P>(-lr), grad, ei::ploadu<P>(theta + at)));
+    const Packet<T> before = load_part(theta + at, count);
+    store_part(theta + at, ei::pmadd(ei::pset1<Packet<T>>(-lr), grad, before), count);
   }
 };
 
@@ -46,9 +47,8 @@ struct StoreGradient {
 
   void prefetch(Index at) const { __builtin_prefetch(gradient + at, 1); }
 
-  template <class P>
-  void apply(Index at, const P& grad) const {
-    Eigen::internal::pstoreu(gradient + at, grad);
+  EIGEN_ALWAYS_INLINE void apply(Index at, const Packet<T>& grad, Index count) const {
+    store_part(gradient + at, grad, count);
   }
 };
 

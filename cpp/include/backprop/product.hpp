@@ -98,10 +98,13 @@ EIGEN_ALWAYS_INLINE void with_rows(Index rows, F&& f) {
 /// a tile of a few rows cannot keep the multipliers busy.
 template <class F>
 EIGEN_ALWAYS_INLINE void for_each_tile(Index begin, Index end, F&& f) {
-  const Index n = end - begin, tiles = ceil_div(n, max_tile_rows);
-  for (Index t = 0; t < tiles; ++t) {
-    const Index first = t * n / tiles;
-    f(begin + first, (t + 1) * n / tiles - first);
+  const Index n = end - begin, tiles = std::max<Index>(1, ceil_div(n, max_tile_rows));
+  const Index height = n / tiles;
+  Index taller = n % tiles;
+  for (Index first = begin; first < end;) {
+    const Index count = height + (taller-- > 0);
+    f(first, count);
+    first += count;
   }
 }
 
@@ -235,29 +238,7 @@ template <bool Transposed, class T, class Finish>
 void multiply(const T* W, Index stride, Rows range, Index n, const Panels<T>& X, const T* bias,
               Panels<T>& C, Slices slices, T* scratch, Finish&& finish) {
   const Index rows = range.end - range.begin;
-  const Index n_panels = ceil_div(slices.end - slices.begin, 2);
-  // A W that is read once, or stays in the second cache, is best left where it lies.
-  const bool pack = n_panels > 1 && rows * n * static_cast<Index>(sizeof(T)) > largest_in_place;
-  const Index k_blocks = ceil_div(n, max_block);
-  const Index row_blocks = pack ? ceil_div(rows, detail::tiles_at_once * max_tile_rows) : 1;
-  const Index n_blocks = k_blocks * row_blocks;
-  const auto block_at = [&](Index b) -> detail::Block {
-    const Index i = b % row_blocks, j = b / row_blocks;
-    const Index row = i * rows / row_blocks, k = j * n / k_blocks;
-    return {range.begin + row, (i + 1) * rows / row_blocks - row, k, (j + 1) * n / k_blocks - k};
-  };
-  const auto packer_at = [&](Index b) -> detail::Packer<T, Transposed> {
-    if (!pack || b == n_blocks) return {};
-    const detail::Block block = block_at(b);
-    return {W, stride, block, scratch + b % 2 * detail::packed_size<T>,
-            n_panels * ceil_div(block.rows, max_tile_rows)};
-  };
-  detail::Packer<T, Transposed> packed, next = packer_at(0);
-  for (Index b = 0; b < n_blocks; ++b) {
-    const detail::Block block = block_at(b);
-    next.finish();
-    packed = next;
-    next = packer_at(b + 1);
+  const auto multiply_block = [&](const detail::Block& block, auto&& matrix_at) {
     for_each_panel(slices, [&](Index slice, Index packets) {
       const T* x = X.slice(slice) + block.k * panel_width<T>;
       Index index = 0;
@@ -265,32 +246,62 @@ void multiply(const T* W, Index stride, Rows range, Index n, const Panels<T>& X,
         const Index row = block.row + at;
         T* c = C.slice(slice) + row * panel_width<T>;
         const detail::Start<T> start{bias && block.k == 0 ? bias + row : nullptr, block.k > 0};
-        const auto multiply_by = [&](auto tile) {
-          detail::with_rows(tile_rows, [&](auto R) {
-            if (packets == 2)
-              detail::multiply_tile<T, R, 2>(tile, x, block.size, start, c);
-            else
-              detail::multiply_tile<T, R, 1>(tile, x, block.size, start, c);
-          });
-        };
-        if (pack) {
-          next.step();
-          multiply_by(packed.tile(at, index++));
-        } else if constexpr (Transposed) {
-          multiply_by(Broadcast<T, 1, 0>{W + block.k * stride + row, stride});
-        } else {
-          multiply_by(Broadcast<T, 0, 1>{W + row * stride + block.k, stride});
-        }
+        const auto matrix = matrix_at(at, index++);
+        detail::with_rows(tile_rows, [&](auto R) {
+          if (packets == 2)
+            detail::multiply_tile<T, R, 2>(matrix, x, block.size, start, c);
+          else
+            detail::multiply_tile<T, R, 1>(matrix, x, block.size, start, c);
+        });
         if (block.k + block.size == n) finish(slice, packets, row, tile_rows);
       });
+    });
+  };
+  const Index n_panels = ceil_div(slices.end - slices.begin, 2), k_blocks = ceil_div(n, max_block);
+  // A W that is read once, or stays in the second cache, is best left where it lies.
+  if (n_panels == 1 || rows * n * static_cast<Index>(sizeof(T)) <= largest_in_place) {
+    for (Index j = 0, k = 0; j < k_blocks; ++j) {
+      const Index end = (j + 1) * n / k_blocks;
+      const detail::Block block{range.begin, rows, k, end - k};
+      multiply_block(block, [&](Index at, Index) {
+        if constexpr (Transposed)
+          return Broadcast<T, 1, 0>{W + block.k * stride + block.row + at, stride};
+        else
+          return Broadcast<T, 0, 1>{W + (block.row + at) * stride + block.k, stride};
+      });
+      k = end;
+    }
+    return;
+  }
+  const Index row_blocks = ceil_div(rows, detail::tiles_at_once * max_tile_rows);
+  const Index n_blocks = k_blocks * row_blocks;
+  const auto block_at = [&](Index b) -> detail::Block {
+    const Index i = b % row_blocks, j = b / row_blocks;
+    const Index row = i * rows / row_blocks, k = j * n / k_blocks;
+    return {range.begin + row, (i + 1) * rows / row_blocks - row, k, (j + 1) * n / k_blocks - k};
+  };
+  const auto packer_at = [&](Index b) -> detail::Packer<T, Transposed> {
+    if (b == n_blocks) return {};
+    const detail::Block block = block_at(b);
+    return {W, stride, block, scratch + b % 2 * detail::packed_size<T>,
+            n_panels * ceil_div(block.rows, max_tile_rows)};
+  };
+  detail::Packer<T, Transposed> packed, next = packer_at(0);
+  for (Index b = 0; b < n_blocks; ++b) {
+    next.finish();
+    packed = next;
+    next = packer_at(b + 1);
+    multiply_block(block_at(b), [&](Index at, Index index) {
+      next.step();
+      return packed.tile(at, index);
     });
   }
 }
 
 namespace detail {
 
-// A rule receives the gradient as apply(offset in theta, packet or single number), or, where it
-// has an apply_tile, grad_W in whole tiles.
+// A rule receives the gradient as apply(offset in theta, packet, count), or, where it has an
+// apply_tile, grad_W in whole tiles.
 template <class Rule, class = void>
 constexpr bool takes_tiles = false;
 template <class Rule>
@@ -298,7 +309,7 @@ constexpr bool takes_tiles<Rule, std::void_t<decltype(&Rule::apply_tile)>> = tru
 
 template <class T, int R, int V, class Rule>
 EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const T* H, Index m,
-                                     const Rule& rule, Index offset, Index row_stride,
+                                     const Rule rule, Index offset, Index row_stride,
                                      Index columns) {
   namespace ei = Eigen::internal;
   Tile<T, R, V> tile;
@@ -329,20 +340,24 @@ EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const 
     tile.each(
         [&](int r, int v, Packet<T>& sum) { ei::pstore(sums + (r * V + v) * lanes<T>, sum); });
     rule.apply_tile(offset, row_stride, sums, V * lanes<T>, R, columns);
-  } else if (columns >= V * lanes<T>) {
+  } else if (columns == V * lanes<T>) {
     tile.each([&](int r, int v, Packet<T>& sum) {
-      rule.apply(offset + r * row_stride + v * lanes<T>, sum);
+      rule.apply(offset + r * row_stride + v * lanes<T>, sum, lanes<T>);
     });
-  } else {
-    // Stored whole: a loop over tile.sum itself, if not unrolled, would keep it out of registers.
-    EIGEN_ALIGN_MAX T sums[R][V * lanes<T>];
-    tile.each([&](int r, int v, Packet<T>& sum) { ei::pstore(sums[r] + v * lanes<T>, sum); });
-    for (int r = 0; r < R; ++r) {
-      Index c = 0;
-      for (; c + lanes<T> <= columns; c += lanes<T>)
-        rule.apply(offset + r * row_stride + c, ei::pload<Packet<T>>(sums[r] + c));
-      for (; c < columns; ++c) rule.apply(offset + r * row_stride + c, sums[r][c]);
+  } else if (columns == row_stride) {
+    // Rows without a gap, of which a packet holds several; each overwrites the excess of the last.
+    EIGEN_ALIGN_MAX T sums[(R * V + 1) * lanes<T>];
+    tile.each(
+        [&](int r, int v, Packet<T>& sum) { ei::pstoreu(sums + r * columns + v * lanes<T>, sum); });
+    for (Index i = 0; i < R * columns; i += lanes<T>) {
+      const Index count = std::min(lanes<T>, R * columns - i);
+      rule.apply(offset + i, load_part(sums + i, count), count);
     }
+  } else {
+    const Index rest = columns - (V - 1) * lanes<T>;
+    tile.each([&](int r, int v, Packet<T>& sum) {
+      rule.apply(offset + r * row_stride + v * lanes<T>, sum, v < V - 1 ? lanes<T> : rest);
+    });
   }
 }
 
@@ -398,26 +413,16 @@ template <class T, class Rule>
 void sum_gradient(const Panels<T>& grad_A, Index slices, Index begin, Index end, Index offset,
                   const Rule& rule) {
   namespace ei = Eigen::internal;
-  // Sums of a packet of rows, side by side: their lanes are added after a transpose.
-  constexpr Index n = lanes<T>;
-  EIGEN_ALIGN_MAX T square[n * panel_width<T>];
-  for (Index row = begin; row < end; row += n) {
-    for (Index r = 0; r < n; ++r) {
-      Packet<T> sum = ei::pset1<Packet<T>>(T(0));
-      for (Index s = 0; s < slices && row + r < end; ++s)
+  for (Index row = begin; row < end; row += lanes<T>) {
+    const Index rows = std::min(lanes<T>, end - row);
+    EIGEN_ALIGN_MAX T sums[lanes<T>];
+    for (Index r = 0; r < rows; ++r) {
+      Packet<T> sum = ei::pload<Packet<T>>(grad_A.slice(0) + (row + r) * panel_width<T>);
+      for (Index s = 1; s < slices; ++s)
         sum = ei::padd(sum, ei::pload<Packet<T>>(grad_A.slice(s) + (row + r) * panel_width<T>));
-      ei::pstore(square + r * panel_width<T>, sum);
+      sums[r] = ei::predux(sum);
     }
-    detail::transpose_square(square, square);
-    Packet<T> sums = ei::pload<Packet<T>>(square);
-    for (Index r = 1; r < n; ++r)
-      sums = ei::padd(sums, ei::pload<Packet<T>>(square + r * panel_width<T>));
-    if (row + n <= end) {
-      rule.apply(offset + row, sums);
-    } else {
-      ei::pstore(square, sums);
-      for (Index r = 0; row + r < end; ++r) rule.apply(offset + row + r, square[r]);
-    }
+    rule.apply(offset + row, load_part(sums, rows), rows);
   }
 }
 

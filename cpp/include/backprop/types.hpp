@@ -56,6 +56,58 @@ constexpr Index panel_width = 2 * lanes<T>;
 
 constexpr Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
 
+#if defined(EIGEN_VECTORIZE_AVX) && !defined(EIGEN_VECTORIZE_AVX512)
+/// All bits set in the first `count` numbers of a register.
+template <class T>
+EIGEN_ALWAYS_INLINE __m256i first_numbers(Index count) {
+  alignas(64) static constexpr std::int32_t window[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+  return _mm256_loadu_si256(
+      reinterpret_cast<const __m256i*>(window + 8 - count * Index{sizeof(T)} / 4));
+}
+#endif
+
+/// The `count` numbers at `from` (at most a packet), then zeros; nothing past them is read.
+template <class T>
+EIGEN_ALWAYS_INLINE Packet<T> load_part(const T* from, Index count) {
+  if (count == lanes<T>) return Eigen::internal::ploadu<Packet<T>>(from);
+#if defined(EIGEN_VECTORIZE_AVX512)
+  if constexpr (sizeof(T) == 4)
+    return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1 << count) - 1), from);
+  else
+    return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1 << count) - 1), from);
+#elif defined(EIGEN_VECTORIZE_AVX)
+  if constexpr (sizeof(T) == 4)
+    return _mm256_maskload_ps(from, first_numbers<T>(count));
+  else
+    return _mm256_maskload_pd(from, first_numbers<T>(count));
+#else
+  EIGEN_ALIGN_MAX T part[lanes<T>] = {};
+  for (Index i = 0; i < count; ++i) part[i] = from[i];
+  return Eigen::internal::pload<Packet<T>>(part);
+#endif
+}
+
+/// Keeps the first `count` numbers of a packet; nothing past them is written.
+template <class T>
+EIGEN_ALWAYS_INLINE void store_part(T* to, const Packet<T>& packet, Index count) {
+  if (count == lanes<T>) return Eigen::internal::pstoreu(to, packet);
+#if defined(EIGEN_VECTORIZE_AVX512)
+  if constexpr (sizeof(T) == 4)
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1 << count) - 1), packet);
+  else
+    _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1 << count) - 1), packet);
+#elif defined(EIGEN_VECTORIZE_AVX)
+  if constexpr (sizeof(T) == 4)
+    _mm256_maskstore_ps(to, first_numbers<T>(count), packet);
+  else
+    _mm256_maskstore_pd(to, first_numbers<T>(count), packet);
+#else
+  EIGEN_ALIGN_MAX T part[lanes<T>];
+  Eigen::internal::pstore(part, packet);
+  for (Index i = 0; i < count; ++i) to[i] = part[i];
+#endif
+}
+
 /// Bytes of memory in this machine: a larger request would be granted lazily and end the process.
 inline std::size_t physical_memory() {
 #if defined(__unix__) || defined(__APPLE__)

@@ -69,26 +69,6 @@ EIGEN_ALWAYS_INLINE void for_each_of_row(Index columns, F&& f) {
   for (; c < columns; c += lanes<T>) f(c, std::min(lanes<T>, columns - c));
 }
 
-/// One packet of a row; the last may be short, so that a number is treated alike wherever it lies.
-template <class T>
-EIGEN_ALWAYS_INLINE Packet<T> load_part(const T* from, Index count) {
-  if (count == lanes<T>) return Eigen::internal::ploadu<Packet<T>>(from);
-  EIGEN_ALIGN_MAX T part[lanes<T>] = {};
-  std::copy_n(from, count, part);
-  return Eigen::internal::pload<Packet<T>>(part);
-}
-
-template <class T>
-EIGEN_ALWAYS_INLINE void store_part(T* to, const Packet<T>& packet, Index count) {
-  if (count == lanes<T>) {
-    Eigen::internal::pstoreu(to, packet);
-    return;
-  }
-  EIGEN_ALIGN_MAX T part[lanes<T>];
-  Eigen::internal::pstore(part, packet);
-  std::copy_n(part, count, to);
-}
-
 /// The whole gradient of a packet of parameters: its penalty's part added, cut to clip_value.
 template <class T>
 struct Whole {
@@ -199,14 +179,14 @@ void limit_rows(T* W, Index rows, Index columns, double limit) {
     T* row = W + r * columns;
     Packet<T> square = ei::pset1<Packet<T>>(T(0));
     detail::for_each_of_row<T>(columns, [&](Index c, Index count) {
-      const Packet<T> w = detail::load_part(row + c, count);
+      const Packet<T> w = load_part(row + c, count);
       square = ei::pmadd(w, w, square);
     });
     const double norm = std::sqrt(static_cast<double>(ei::predux(square)));
     if (!(norm > limit)) continue;
     const Packet<T> scale = ei::pset1<Packet<T>>(static_cast<T>(limit / norm));
     detail::for_each_of_row<T>(columns, [&](Index c, Index count) {
-      detail::store_part(row + c, ei::pmul(scale, detail::load_part(row + c, count)), count);
+      store_part(row + c, ei::pmul(scale, load_part(row + c, count)), count);
     });
   }
 }
@@ -305,11 +285,9 @@ struct TileRule {
                   Index columns) const {
     take_tile({k, true, at, row_stride, grad, grad_stride, rows, columns});
   }
-  /// A packet of grad_b, or one number of it.
-  template <class P>
-  void apply(Index at, const P& grad) const {
-    constexpr Index count = static_cast<Index>(sizeof(P) / sizeof(T));
-    EIGEN_ALIGN_MAX T run[count];
+  /// The first `count` numbers of a packet of grad_b.
+  void apply(Index at, const Packet<T>& grad, Index count) const {
+    EIGEN_ALIGN_MAX T run[lanes<T>];
     Eigen::internal::pstore(run, grad);
     take_tile({k, false, at, 0, run, 0, 1, count});
   }

@@ -102,32 +102,31 @@ void gather(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index slice) {
     const bool inside = slice * n + j < batch.count;
     examples[j] = inside ? X.data + batch[slice * n + j] * X.example_stride : nullptr;
   }
-  const Index whole = X.feature_stride == 1 ? X.n_features / n * n : 0;
-  for (Index f = 0; f < whole; f += n) {
+  for (Index f = 0; f < X.n_features; f += n) {
+    const Index count = std::min(n, X.n_features - f);
     T* features = ws.h_features(0).slice(f / n) + slice * n * P;
     T* target = ws.h(0).slice(slice) + f * P;
-    ei::PacketBlock<Packet<T>, static_cast<int>(n)> block;
-    for (Index j = 0; j < n; ++j) {
-      block.packet[j] = ei::pset1<Packet<T>>(T(0));
-      if (examples[j] != nullptr) {
-        block.packet[j] = ei::ploadu<Packet<T>>(examples[j] + f);
-        // Rows far apart, in any order: the processor does not see the next line coming.
-        __builtin_prefetch(examples[j] + f + 4 * n);
+    if (X.feature_stride == 1) {
+      ei::PacketBlock<Packet<T>, static_cast<int>(n)> block;
+      for (Index j = 0; j < n; ++j) {
+        block.packet[j] = ei::pset1<Packet<T>>(T(0));
+        if (examples[j] != nullptr) {
+          block.packet[j] = load_part(examples[j] + f, count);
+          // Rows far apart, in any order: the processor does not see the next line coming.
+          __builtin_prefetch(examples[j] + f + 4 * n);
+        }
+        ei::pstore(features + j * P, block.packet[j]);
       }
-      ei::pstore(features + j * P, block.packet[j]);
+      ei::ptranspose(block);
+      for (Index j = 0; j < n; ++j) ei::pstore(target + j * P, block.packet[j]);
+    } else {
+      for (Index j = 0; j < n; ++j) {
+        const T* x = examples[j];
+        for (Index i = 0; i < count; ++i)
+          features[j * P + i] = x ? x[(f + i) * X.feature_stride] : T(0);
+      }
+      detail::transpose_square(features, target);
     }
-    ei::ptranspose(block);
-    for (Index j = 0; j < n; ++j) ei::pstore(target + j * P, block.packet[j]);
-  }
-  for (Index f = whole; f < X.n_features; f += n) {
-    T* features = ws.h_features(0).slice(f / n) + slice * n * P;
-    const Index count = std::min(n, X.n_features - f);
-    for (Index j = 0; j < n; ++j) {
-      const T* x = examples[j];
-      for (Index i = 0; i < count; ++i)
-        features[j * P + i] = x ? x[(f + i) * X.feature_stride] : T(0);
-    }
-    detail::transpose_square(features, ws.h(0).slice(slice) + f * P);
   }
 }
 

@@ -28,7 +28,7 @@ constexpr Index max_tile_rows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 1
 constexpr Index max_block = 256;
 
 /// Bytes of a W that is multiplied where it lies, however often it is read.
-constexpr Index largest_in_place = Index{2} << 20;
+constexpr Index largest_in_place = Index{4} << 20;
 
 /// A matrix read number by number: element (r, k) at data[r * row_stride + k * k_stride]. Strides
 /// known to the compiler (not 0) cost no instructions, which at 2 multiply-adds a cycle is felt.
@@ -258,7 +258,7 @@ void multiply(const T* W, Index stride, Rows range, Index n, const Panels<T>& X,
     });
   };
   const Index n_panels = ceil_div(slices.end - slices.begin, 2), k_blocks = ceil_div(n, max_block);
-  // A W that is read once, or stays in the second cache, is best left where it lies.
+  // A W that is read once, or not far from the core, is best left where it lies.
   if (n_panels == 1 || rows * n * static_cast<Index>(sizeof(T)) <= largest_in_place) {
     for (Index j = 0, k = 0; j < k_blocks; ++j) {
       const Index end = (j + 1) * n / k_blocks;
@@ -322,7 +322,7 @@ EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const 
   };
   // What the sums will be used on and is not at hand, asked for a row at a time: the multipliers
   // leave room for that, and the memory takes no more at once.
-  const bool far = takes_tiles<Rule> || row_stride * static_cast<Index>(sizeof(T)) >= 8000;
+  const bool far = takes_tiles<Rule> || row_stride * static_cast<Index>(sizeof(T)) >= 4000;
   const Index rows_to_ask = far ? std::min<Index>(R, m) : 0;
   Index j = 0;
   for (; j < rows_to_ask; ++j) {

@@ -102,31 +102,39 @@ void gather(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index slice) {
     const bool inside = slice * n + j < batch.count;
     examples[j] = inside ? X.data + batch[slice * n + j] * X.example_stride : nullptr;
   }
-  for (Index f = 0; f < X.n_features; f += n) {
-    const Index count = std::min(n, X.n_features - f);
+  const auto place = [&](Index f, auto&& load) {
     T* features = ws.h_features(0).slice(f / n) + slice * n * P;
     T* target = ws.h(0).slice(slice) + f * P;
-    if (X.feature_stride == 1) {
-      ei::PacketBlock<Packet<T>, static_cast<int>(n)> block;
-      for (Index j = 0; j < n; ++j) {
-        block.packet[j] = ei::pset1<Packet<T>>(T(0));
-        if (examples[j] != nullptr) {
-          block.packet[j] = load_part(examples[j] + f, count);
-          // Rows far apart, in any order: the processor does not see the next line coming.
-          __builtin_prefetch(examples[j] + f + 4 * n);
-        }
-        ei::pstore(features + j * P, block.packet[j]);
+    ei::PacketBlock<Packet<T>, static_cast<int>(n)> block;
+    for (Index j = 0; j < n; ++j) {
+      block.packet[j] = ei::pset1<Packet<T>>(T(0));
+      if (examples[j] != nullptr) {
+        block.packet[j] = load(examples[j] + f);
+        // Rows far apart, in any order: the processor does not see the next line coming.
+        __builtin_prefetch(examples[j] + f + 4 * n);
       }
-      ei::ptranspose(block);
-      for (Index j = 0; j < n; ++j) ei::pstore(target + j * P, block.packet[j]);
-    } else {
-      for (Index j = 0; j < n; ++j) {
-        const T* x = examples[j];
-        for (Index i = 0; i < count; ++i)
-          features[j * P + i] = x ? x[(f + i) * X.feature_stride] : T(0);
-      }
-      detail::transpose_square(features, target);
+      ei::pstore(features + j * P, block.packet[j]);
     }
+    ei::ptranspose(block);
+    for (Index j = 0; j < n; ++j) ei::pstore(target + j * P, block.packet[j]);
+  };
+  if (X.feature_stride == 1) {
+    const Index whole = X.n_features / n * n, rest = X.n_features - whole;
+    // Apart from the rest: a choice within would keep the square out of registers.
+    for (Index f = 0; f < whole; f += n)
+      place(f, [](const T* x) { return ei::ploadu<Packet<T>>(x); });
+    if (rest > 0) place(whole, [&](const T* x) { return load_part(x, rest); });
+    return;
+  }
+  for (Index f = 0; f < X.n_features; f += n) {
+    T* features = ws.h_features(0).slice(f / n) + slice * n * P;
+    const Index count = std::min(n, X.n_features - f);
+    for (Index j = 0; j < n; ++j) {
+      const T* x = examples[j];
+      for (Index i = 0; i < count; ++i)
+        features[j * P + i] = x ? x[(f + i) * X.feature_stride] : T(0);
+    }
+    detail::transpose_square(features, ws.h(0).slice(slice) + f * P);
   }
 }
 

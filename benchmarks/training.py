@@ -17,7 +17,7 @@ from benchmarks.process import Process, Refused
 
 SERVICE = "benchmarks.training:Service"
 # Idle OpenMP and BLAS threads spin for a while after their last work.
-SETTLE = 0.05
+SETTLE = 0.2
 STEPS_TO_VERIFY = 3
 
 Result = dict[str, Any]

@@ -33,6 +33,7 @@ struct Targets {
 struct Batch {
   const std::int64_t* order;
   Index begin, count;
+  Index next_count = 0;  ///< of the batch that will be asked for next, and follows in `order`
 
   Index operator[](Index j) const { return order ? order[begin + j] : begin + j; }
 };

@@ -2,13 +2,14 @@
 // loss is summed over the p outputs and averaged over the examples, so that grad_A_L = share r(A_L,
 // Y):
 //
-//     output   loss                   of one example                          r(a, y)
-//     softmax  cross_entropy          sum_i -q_i log y_hat_i                  y_hat - q
-//     linear   squared_error          sum_i (a_i - y_i)^2 / 2                 a - y
-//     linear   absolute_error    sum_i |a_i - y_i|                       sign(a - y), 0 at 0
-//     linear   huber                  sum_i c (a_i - y_i - c / 2)             c = a - y cut to
-//     delta sigmoid  binary_cross_entropy   sum_i -y log y_hat - (1-y) log(1-y_hat) y_hat - y exp
-//     poisson                sum_i exp(a_i) - y_i a_i                y_hat - y
+//     output   loss                  loss of one example                   r(a, y)
+//     softmax  cross_entropy         sum_i -q_i log y_hat_i                y_hat - q
+//     linear   squared_error         sum_i (a_i - y_i)^2 / 2               a - y
+//     linear   absolute_error        sum_i |a_i - y_i|                     sign(a - y), 0 at 0
+//     linear   huber                 sum_i c_i (a_i - y_i - c_i / 2)       c = a - y cut to delta
+//     sigmoid  binary_cross_entropy  sum_i -y_i log y_hat_i                y_hat - y
+//                                      - (1 - y_i) log(1 - y_hat_i)
+//     exp      poisson               sum_i exp(a_i) - y_i a_i              y_hat - y
 //
 // q = (1 - smoothing) y + smoothing / p, y being e_l for a class l. The Poisson loss is the
 // negative log-likelihood of counts y without its constant log y!.

@@ -49,6 +49,9 @@ class FlushDenormals {
 #endif
 };
 
+/// Floating-point operations below which meeting costs more than the other cores give.
+constexpr double least_work_together = 2e6;
+
 /// The place where one thread waits for others.
 class alignas(64) Waiter {
  public:

@@ -26,11 +26,9 @@ void unpack(const Panels<T>& panels, Index n, Index first, Index m, T* out) {
 template <class T, class F>
 void forward_in_parts(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, Batch batch,
                       int threads, const F& then) {
-  // Below this meeting costs more than the other cores give.
-  constexpr double least_work = 2e6;
   const double work =
       2.0 * static_cast<double>(net.layout().n_parameters()) * static_cast<double>(batch.count);
-  if (work < least_work) threads = 1;
+  if (work < least_work_together) threads = 1;
   // More ranges than threads, so that one which lost its core leaves work to the others; but each
   // range reads all of W.
   constexpr Index least_slices = 8;

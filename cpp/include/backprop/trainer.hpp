@@ -40,7 +40,7 @@ class ThreadChoice {
   explicit ThreadChoice(double work) : work_(work) {}
 
   int choose(int threads) {
-    if (threads == 1 || work_ < always_alone) return 1;
+    if (threads == 1 || work_ < least_work_together) return 1;
     if (work_ > always_together) return threads;
     if (steps_left_ == 0) start_stint();
     --steps_left_;
@@ -48,7 +48,7 @@ class ThreadChoice {
   }
 
   bool timed(int threads) const {
-    return threads > 1 && work_ >= always_alone && work_ <= always_together;
+    return threads > 1 && work_ >= least_work_together && work_ <= always_together;
   }
 
   void record(double seconds) {
@@ -60,7 +60,7 @@ class ThreadChoice {
   }
 
  private:
-  static constexpr double always_alone = 2e6, always_together = 1e9;
+  static constexpr double always_together = 1e9;
   static constexpr Index longest = 4096;
 
   /// Steps that tell how long one takes. A long one drowns what is left of waking the threads, and
@@ -224,7 +224,9 @@ class Trainer {
     Index batch_index = 0;
     for (Index begin = 0; begin < order.count; begin += ws_.capacity, ++batch_index) {
       if (interrupted()) return {mean(), -1, true};
-      const Batch batch{order.positions, begin, std::min(ws_.capacity, order.count - begin)};
+      const Index count = std::min(ws_.capacity, order.count - begin);
+      const Index next_count = std::min(ws_.capacity, order.count - begin - count);
+      const Batch batch{order.positions, begin, count, next_count};
       const double batch_weight = total_weight(y, batch);
       if (each != nullptr) each[batch_index] = {0, 0};
       if (batch_weight == 0) continue;

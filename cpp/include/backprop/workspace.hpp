@@ -97,10 +97,16 @@ template <class T>
 void gather(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index slice) {
   namespace ei = Eigen::internal;
   constexpr Index P = panel_width<T>, n = lanes<T>;
-  const T* examples[n];
+  // The processor does not foresee rows far apart, in any order. So each asks for a row of the next
+  // batch, which leaves that the time of a step; or, where none follows, for its own next lines.
+  const T *examples[n], *ahead[n];
   for (Index j = 0; j < n; ++j) {
-    const bool inside = slice * n + j < batch.count;
-    examples[j] = inside ? X.data + batch[slice * n + j] * X.example_stride : nullptr;
+    const Index i = slice * n + j;
+    examples[j] = ahead[j] = nullptr;
+    if (i >= batch.count) continue;
+    examples[j] = X.data + batch[i] * X.example_stride;
+    ahead[j] = i < batch.next_count ? X.data + batch[batch.count + i] * X.example_stride
+                                    : examples[j] + 4 * n;
   }
   const auto place = [&](Index f, auto&& load) {
     T* features = ws.h_features(0).slice(f / n) + slice * n * P;
@@ -110,8 +116,7 @@ void gather(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index slice) {
       block.packet[j] = ei::pset1<Packet<T>>(T(0));
       if (examples[j] != nullptr) {
         block.packet[j] = load(examples[j] + f);
-        // Rows far apart, in any order: the processor does not see the next line coming.
-        __builtin_prefetch(examples[j] + f + 4 * n);
+        __builtin_prefetch(ahead[j] + f, 0, 2);
       }
       ei::pstore(features + j * P, block.packet[j]);
     }

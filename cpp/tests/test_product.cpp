@@ -106,6 +106,19 @@ struct Record {
   }
 };
 
+/// The same of a rule that takes grad_W in tiles.
+template <class T>
+struct RecordTiles : Record<T> {
+  void apply_tile(Index at, Index row_stride, const T* grad, Index grad_stride, Index rows,
+                  Index columns) const {
+    for (Index r = 0; r < rows; ++r)
+      for (Index c = 0; c < columns; ++c) {
+        this->numbers[at + r * row_stride + c] = grad[r * grad_stride + c];
+        ++this->counts[at + r * row_stride + c];
+      }
+  }
+};
+
 }  // namespace
 
 TEST_CASE_TEMPLATE("W X and W^T X equal plain loops for every edge of tile and panel", T, float,
@@ -216,6 +229,13 @@ TEST_CASE_TEMPLATE("multiply_gradient and sum_gradient equal plain loops and fil
         const Record<T> rule{numbers.data(), counts.data()};
         multiply_gradient(grad_A, H, m, columns, begin, end, offset, rule);
         sum_gradient(grad_A, ceil_div(m, lanes<T>), begin, end, b_offset, rule);
+
+        std::vector<T> in_tiles(static_cast<std::size_t>(b_offset));
+        std::vector<int> in_tiles_counts(static_cast<std::size_t>(b_offset));
+        multiply_gradient(grad_A, H, m, columns, begin, end, offset,
+                          RecordTiles<T>{{in_tiles.data(), in_tiles_counts.data()}});
+        CHECK(std::equal(in_tiles.begin(), in_tiles.end(), numbers.begin()));
+        CHECK(std::equal(in_tiles_counts.begin(), in_tiles_counts.end(), counts.begin()));
 
         Index wrong = 0, miscounted = 0;
         const auto check = [&](Index at, Index row, Real sum, Real terms) {

@@ -307,6 +307,7 @@ constexpr bool takes_tiles = false;
 template <class Rule>
 constexpr bool takes_tiles<Rule, std::void_t<decltype(&Rule::apply_tile)>> = true;
 
+// The rule comes by value: one that others see would be read again after every store to theta.
 template <class T, int R, int V, class Rule>
 EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const T* H, Index m,
                                      const Rule rule, Index offset, Index row_stride,
@@ -335,24 +336,30 @@ EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const 
     sum(j, count);
     j += count;
   }
-  if constexpr (takes_tiles<Rule>) {
-    EIGEN_ALIGN_MAX T sums[R * V * lanes<T>];
+  const auto store = [&](T* sums, Index width) {
     tile.each(
-        [&](int r, int v, Packet<T>& sum) { ei::pstore(sums + (r * V + v) * lanes<T>, sum); });
+        [&](int r, int v, Packet<T>& sum) { ei::pstoreu(sums + r * width + v * lanes<T>, sum); });
+  };
+  if (columns < V * lanes<T> && columns == row_stride) {
+    // Rows without a gap, of which a packet holds several; each overwrites the excess of the last.
+    EIGEN_ALIGN_MAX T sums[R * V * lanes<T>];
+    store(sums, columns);
+    if constexpr (takes_tiles<Rule>) {
+      rule.apply_tile(offset, 0, sums, 0, 1, R * columns);
+    } else {
+      for (Index i = 0; i < R * columns; i += lanes<T>) {
+        const Index count = std::min(lanes<T>, R * columns - i);
+        rule.apply(offset + i, load_part(sums + i, count), count);
+      }
+    }
+  } else if constexpr (takes_tiles<Rule>) {
+    EIGEN_ALIGN_MAX T sums[R * V * lanes<T>];
+    store(sums, V * lanes<T>);
     rule.apply_tile(offset, row_stride, sums, V * lanes<T>, R, columns);
   } else if (columns == V * lanes<T>) {
     tile.each([&](int r, int v, Packet<T>& sum) {
       rule.apply(offset + r * row_stride + v * lanes<T>, sum, lanes<T>);
     });
-  } else if (columns == row_stride) {
-    // Rows without a gap, of which a packet holds several; each overwrites the excess of the last.
-    EIGEN_ALIGN_MAX T sums[(R * V + 1) * lanes<T>];
-    tile.each(
-        [&](int r, int v, Packet<T>& sum) { ei::pstoreu(sums + r * columns + v * lanes<T>, sum); });
-    for (Index i = 0; i < R * columns; i += lanes<T>) {
-      const Index count = std::min(lanes<T>, R * columns - i);
-      rule.apply(offset + i, load_part(sums + i, count), count);
-    }
   } else {
     const Index rest = columns - (V - 1) * lanes<T>;
     tile.each([&](int r, int v, Packet<T>& sum) {

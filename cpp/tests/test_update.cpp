@@ -1,6 +1,5 @@
 // Update rules: their arithmetic, and that it does not depend on where a number lies.
-#include "backprop/update.hpp"
-#include "support.hpp"
+#include "problem.hpp"
 
 using namespace backprop;
 
@@ -54,32 +53,6 @@ TEST_CASE_TEMPLATE("square roots are correctly rounded", T, float, double) {
   CHECK(Eigen::internal::pfirst(square_root(Eigen::internal::pset1<Packet<T>>(T(0)))) == 0);
 }
 
-TEST_CASE_TEMPLATE("quotients are right to two units in the last place", T, float, double) {
-  test::Random random(61);
-  constexpr T tiny = std::numeric_limits<T>::min(), huge = std::numeric_limits<T>::max();
-  const double reach = std::log2(static_cast<double>(huge)) - 4;
-  const auto divide = [](T a, T d) {
-    namespace ei = Eigen::internal;
-    return ei::pfirst(quotient(ei::pset1<Packet<T>>(a), ei::pset1<Packet<T>>(d)));
-  };
-  double worst = 0;
-  for (int round = 0; round < 200000; ++round) {
-    const double exponent = random.uniform(-reach, reach);
-    const T d = static_cast<T>(std::exp2(exponent));
-    // Neither the quotient nor 1 / d may leave the normal numbers.
-    const T a = static_cast<T>(random.uniform(-2, 2) * std::exp2(exponent / 2));
-    const T exact = a / d;
-    worst = std::max(worst, std::abs(static_cast<double>(divide(a, d) - exact)) /
-                                (std::abs(static_cast<double>(exact)) *
-                                 static_cast<double>(std::numeric_limits<T>::epsilon())));
-  }
-  CHECK(worst <= 2);
-  CHECK(divide(0, tiny) == 0);
-  CHECK(divide(1, tiny) == doctest::Approx(static_cast<double>(1 / tiny)));
-  // A square that overflowed stops its parameter, and does not make it NaN.
-  CHECK(std::abs(divide(1, std::numeric_limits<T>::infinity())) <= 8 / huge);
-}
-
 TEST_CASE_TEMPLATE("a rule steps by nothing where gradient and state are 0", T, float, double) {
   for (const Optimizer<T>& optimizer : optimizers<T>) {
     CAPTURE(optimizer.name);
@@ -120,5 +93,55 @@ TEST_CASE_TEMPLATE("a number is updated alike wherever it lies, and nothing besi
           CHECK(whole.theta[at] == before.theta[at]);
           CHECK(whole.states[0][at] == before.states[0][at]);
         }
+    }
+}
+
+TEST_CASE_TEMPLATE("a block is updated alike whether its tiles wait or not", T, float, double) {
+  using Problem = test::Problem<T>;
+  // Tiles of many heights, as wide as a panel and narrower, one and several to a block.
+  const test::Shape shapes[] = {
+      {{4, 16, 3}, {"relu"}, "softmax", "cross_entropy", 0},
+      {{64, 100, 10}, {"tanh"}, "softmax", "cross_entropy", 0},
+      {{290, 270, 33, 2}, {"tanh", "tanh"}, "linear", "squared_error", 0},
+  };
+  test::Random random(62);
+  for (test::Shape shape : shapes)
+    for (const Index m : {Index{1}, Index{7}, lanes<T>, 2 * panel_width<T> + 3, Index{70}}) {
+      shape.m = m;
+      Problem problem(shape, random);
+      Workspace<T> ws(problem.net, m, Keep::gradient);
+      ws.reserve_scratch(1);
+      differentiate(problem.net, ws, problem.examples(), problem.targets(), Batch{nullptr, 0, m},
+                    1);
+      const auto n = static_cast<Index>(problem.theta().size());
+      for (const Optimizer<T>& optimizer : optimizers<T>) {
+        CAPTURE(shape.described());
+        CAPTURE(optimizer.name);
+        const std::vector<T> states[2] = {random.numbers<T>(n, 0, 1), random.numbers<T>(n, 0, 1)};
+        const auto updated = [&](bool as_it_likes) {
+          std::vector<T> theta = problem.theta(), first = states[0], second = states[1];
+          Update<T> update{theta.data(), {first.data(), second.data()}, T(1), T(1), {}, {}};
+          update.layers.resize(shape.layer_sizes.size() - 1);
+          for (const bool is_weight : {false, true}) {
+            double numbers[8] = {};
+            optimizer.numbers(find_options(optimizer, {}).data(), 3, 0.01, is_weight, numbers);
+            for (int i = 0; i < 8; ++i) update.numbers[is_weight][i] = static_cast<T>(numbers[i]);
+          }
+          for (const RowBlock& block : row_blocks(problem.net.layout())) {
+            Sums sums;
+            const TileRule<T> rule{update, optimizer.bare, nullptr, optimizer.n_states, block.k,
+                                   sums};
+            if (as_it_likes)
+              optimizer.update_block(problem.net, ws, m, block, rule);
+            else
+              block_gradient(problem.net, ws, m, block, rule);
+          }
+          theta.insert(theta.end(), first.begin(), first.end());
+          theta.insert(theta.end(), second.begin(), second.end());
+          return theta;
+        };
+        const std::vector<T> at_once = updated(false);
+        CHECK(updated(true) == at_once);
+      }
     }
 }

@@ -38,11 +38,17 @@ void backward(const Network<T>& net, Workspace<T>& ws, Slices slices, T* scratch
   }
 }
 
-/// Rows [begin, end) of layer k: hands grad_W_k and grad_b_k to `rule` (see optimizer.hpp).
+/// Rows [begin, end) of grad_W_k and grad_b_k: one task of the second half of a step.
+struct RowBlock {
+  Index k, begin, end;
+};
+
+/// Hands the gradient of a block, summed over m examples, to `rule` (see optimizer.hpp).
 template <class T, class Rule>
-void layer_gradient(const Network<T>& net, Workspace<T>& ws, Index m, Index k, Index begin,
-                    Index end, const Rule& rule) {
+void block_gradient(const Network<T>& net, Workspace<T>& ws, Index m, const RowBlock& block,
+                    const Rule& rule) {
   const Layout& layout = net.layout();
+  const auto [k, begin, end] = block;
   multiply_gradient(ws.grad_a(k), ws.h_features(k - 1), m, layout.size(k - 1), begin, end,
                     layout.w(k), rule);
   sum_gradient(ws.grad_a(k), ceil_div(m, lanes<T>), begin, end, layout.b(k), rule);

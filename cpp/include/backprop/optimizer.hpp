@@ -14,7 +14,7 @@
 //     lion       theta <- theta - lr (sign(beta_1 m + (1 - beta_1) g) + lambda theta), lambda for W
 //                only, m <- beta_2 m + (1 - beta_2) g
 //
-// t counts the steps from 1. To add one: a struct and a line in the table.
+// t counts the steps from 1. To add one: a struct here and a line in optimizer_table.hpp.
 #pragma once
 
 #include <array>
@@ -86,7 +86,7 @@ EIGEN_ALWAYS_INLINE P next_mean(const P& m, const P& rest, const P& x) {
 template <class P>
 EIGEN_ALWAYS_INLINE P next_mean_square(const P& v, const P& rest, const P& g) {
   namespace ei = Eigen::internal;
-  return ei::pmadd(rest, ei::pmadd(g, g, ei::pnegate(v)), v);
+  return ei::pmadd(rest, ei::psub(ei::pmul(g, g), v), v);
 }
 
 }  // namespace detail
@@ -140,7 +140,7 @@ struct AdaGrad {
   static void update(P& theta, const P& g, P* s, const P* c) {
     namespace ei = Eigen::internal;
     s[0] = ei::pmadd(g, g, s[0]);
-    theta = ei::pmadd(c[1], quotient(g, ei::padd(square_root(s[0]), c[0])), theta);
+    theta = ei::pmadd(c[1], ei::pdiv(g, ei::padd(square_root(s[0]), c[0])), theta);
   }
 };
 
@@ -158,7 +158,7 @@ struct RmsProp {
   static void update(P& theta, const P& g, P* s, const P* c) {
     namespace ei = Eigen::internal;
     s[0] = detail::next_mean_square(s[0], c[0], g);
-    theta = ei::pmadd(c[2], quotient(g, ei::padd(square_root(s[0]), c[1])), theta);
+    theta = ei::pmadd(c[2], ei::pdiv(g, ei::padd(square_root(s[0]), c[1])), theta);
   }
 };
 
@@ -188,7 +188,7 @@ struct AdamRule {
     namespace ei = Eigen::internal;
     s[0] = detail::next_mean(s[0], c[0], g);
     s[1] = detail::next_mean_square(s[1], c[1], g);
-    const P direction = quotient(s[0], ei::padd(square_root(s[1]), c[2]));
+    const P direction = ei::pdiv(s[0], ei::padd(square_root(s[1]), c[2]));
     theta = ei::pmadd(c[3], direction, Decoupled ? ei::pmul(c[4], theta) : theta);
   }
 };

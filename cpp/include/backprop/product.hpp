@@ -21,8 +21,12 @@
 
 BACKPROP_NAMESPACE_BEGIN
 
-/// Tiles fill the register file: R x 2 sums, 2 packets of X and one broadcast of B.
-constexpr Index max_tile_rows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 12 : 6;
+/// Whether there are 32 vector registers, or 16.
+constexpr bool many_registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
+
+/// Tiles fill the register file: R x 2 sums, 2 packets of X and one broadcast of B. Of 32 a few are
+/// left for an update beside the sums.
+constexpr Index max_tile_rows = many_registers ? 12 : 6;
 
 /// Longest sum over k in one go: X's panel (2 packets wide) and B's tile then share the L1 cache.
 constexpr Index max_block = 256;
@@ -307,6 +311,12 @@ constexpr bool takes_tiles = false;
 template <class Rule>
 constexpr bool takes_tiles<Rule, std::void_t<decltype(&Rule::apply_tile)>> = true;
 
+// Or it lets tiles a panel wide wait, each until the next one is summed (see deferred.hpp).
+template <class Rule, class = void>
+constexpr bool defers_tiles = false;
+template <class Rule>
+constexpr bool defers_tiles<Rule, std::void_t<decltype(&Rule::wait)>> = true;
+
 // The rule comes by value: one that others see would be read again after every store to theta.
 template <class T, int R, int V, class Rule>
 EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const T* H, Index m,
@@ -368,6 +378,36 @@ EIGEN_DONT_INLINE void gradient_tile(const T* grad_A, Index panel_stride, const 
   }
 }
 
+/// A tile a panel wide, and between its examples, one by one, the packets of the tile before.
+template <class T, int R, class Rule>
+EIGEN_DONT_INLINE void deferred_tile(const T* grad_A, Index panel_stride, const T* H, Index m,
+                                     const Rule& rule, Index offset, Index row_stride) {
+  namespace ei = Eigen::internal;
+  Tile<T, R, 2> tile;
+  tile.each([](int, int, Packet<T>& sum) { sum = ei::pset1<Packet<T>>(T(0)); });
+  auto waiting = rule.waiting(offset);
+  for (; m > 0; m -= panel_width<T>) {
+    Broadcast<T, panel_width<T>, 1> a{grad_A, 0};
+    const T* h = H;
+    Index left = std::min(panel_width<T>, m);
+    for (; left > 0 && waiting.packets() > 0; --left) {
+      waiting.prefetch_next();
+      tile.accumulate(a, h, 1);
+      waiting.take();
+      ++a.data;
+      h += panel_width<T>;
+    }
+    tile.accumulate(a, h, left);
+    grad_A += panel_stride;
+    H += panel_width<T> * panel_width<T>;
+  }
+  while (waiting.packets() > 0) waiting.take();
+  T* sums = rule.wait(offset, row_stride, R);
+  tile.each([&](int r, int v, Packet<T>& sum) {
+    ei::pstore(sums + r * panel_width<T> + v * lanes<T>, sum);
+  });
+}
+
 }  // namespace detail
 
 /// Hands rows [begin, end) of grad_W = grad_A H^T to `rule`, m examples summed in registers.
@@ -386,15 +426,24 @@ void multiply_gradient(const Panels<T>& grad_A, const Panels<T>& H, Index m, Ind
         const T* a = grad_A.slice(0) + row * panel_width<T>;
         const T* h = H.slice(c / lanes<T>);
         const Index at = offset + row * columns + c;
-        detail::with_rows(rows, [&](auto R) {
+        const auto sum = [&](auto R, const auto& now) {
           if (width > lanes<T>)
-            detail::gradient_tile<T, R, 2>(a, panel_stride, h, m, rule, at, columns, width);
+            detail::gradient_tile<T, R, 2>(a, panel_stride, h, m, now, at, columns, width);
           else
-            detail::gradient_tile<T, R, 1>(a, panel_stride, h, m, rule, at, columns, width);
+            detail::gradient_tile<T, R, 1>(a, panel_stride, h, m, now, at, columns, width);
+        };
+        detail::with_rows(rows, [&](auto R) {
+          if constexpr (!detail::defers_tiles<Rule>)
+            sum(R, rule);
+          else if (width < panel_width<T>)
+            sum(R, rule.now());
+          else
+            detail::deferred_tile<T, R>(a, panel_stride, h, m, rule, at, columns);
         });
       }
     });
   }
+  if constexpr (detail::defers_tiles<Rule>) rule.finish();
 }
 
 namespace detail {

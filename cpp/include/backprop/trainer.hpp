@@ -7,16 +7,10 @@
 
 #include "backprop/backward.hpp"
 #include "backprop/forward.hpp"
-#include "backprop/optimizer.hpp"
+#include "backprop/optimizer_table.hpp"
 #include "backprop/parallel.hpp"
-#include "backprop/update.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
-
-/// Rows [begin, end) of grad_W_k and grad_b_k: one task of the second half of a step.
-struct RowBlock {
-  Index k, begin, end;
-};
 
 /// Cuts the layers into blocks of rows of similar cost: enough for threads to share evenly, few
 /// enough that each reads its operands from cache.
@@ -139,8 +133,7 @@ double step(const Network<T>& net, Workspace<T>& ws, const std::vector<RowBlock>
   const double loss = differentiate(net, ws, X, y, batch, threads);
   if (!std::isfinite(loss)) return loss;
   ThreadPool::instance().run(static_cast<Index>(blocks.size()), threads, [&](Index task, int) {
-    const RowBlock& block = blocks[static_cast<std::size_t>(task)];
-    layer_gradient(net, ws, batch.count, block.k, block.begin, block.end, rule);
+    block_gradient(net, ws, batch.count, blocks[static_cast<std::size_t>(task)], rule);
   });
   return loss;
 }
@@ -320,7 +313,10 @@ class Trainer {
       sums = {};
       const auto take = how_.clip_norm ? nullptr : whole ? optimizer_.whole : optimizer_.bare;
       const TileRule<T> rule{update_, take, gradient_.data(), optimizer_.n_states, block.k, sums};
-      layer_gradient(net_, ws_, batch.count, block.k, block.begin, block.end, rule);
+      if (take == optimizer_.bare)
+        optimizer_.update_block(net_, ws_, batch.count, block, rule);
+      else
+        block_gradient(net_, ws_, batch.count, block, rule);
       if (!how_.clip_norm) limit(block);
     });
     if (how_.clip_norm) {

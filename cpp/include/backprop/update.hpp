@@ -11,13 +11,10 @@
 // the way, task by task, so that it does not depend on the threads.
 #pragma once
 
-#include <map>
-#include <stdexcept>
-#include <string>
 #include <vector>
 
-#include "backprop/layout.hpp"
 #include "backprop/optimizer.hpp"
+#include "backprop/product.hpp"
 #include "backprop/types.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
@@ -101,6 +98,19 @@ enum class Source {
   measured,  ///< an array of whole gradients, to be scaled to clip_norm
 };
 
+/// Updates `count` parameters from `at` on; gradient(theta) is theirs.
+template <class T, class Optimizer, class Gradient>
+EIGEN_ALWAYS_INLINE void update_packet(T* thetas, T* const* states, Index at, Index count,
+                                       const Packet<T>* c, Gradient&& gradient) {
+  constexpr int n_states = static_cast<int>(Optimizer::state.size());
+  Packet<T> theta = load_part(thetas + at, count), s[2];
+  const Packet<T> g = gradient(theta);
+  for (int i = 0; i < n_states; ++i) s[i] = load_part(states[i] + at, count);
+  Optimizer::update(theta, g, s, c);
+  for (int i = 0; i < n_states; ++i) store_part(states[i] + at, s[i], count);
+  store_part(thetas + at, theta, count);
+}
+
 template <class T, class Optimizer, Source source, class Columns>
 EIGEN_ALWAYS_INLINE void update_rows(const Update<T>& update, const GradientTile<T>& tile,
                                      Columns columns, Sums& sums) {
@@ -118,18 +128,13 @@ EIGEN_ALWAYS_INLINE void update_rows(const Update<T>& update, const GradientTile
   const Index rows = tile.rows, row_stride = tile.row_stride, stride = tile.gradient_stride;
   for (Index r = 0; r < rows; ++r) {
     for_each_of_row<T>(columns, [&](Index column, Index count) {
-      Packet<T> theta = load_part(thetas + column, count);
-      Packet<T> g = load_part(gradient + column, count);
-      if constexpr (source == Source::whole) {
+      update_packet<T, Optimizer>(thetas, states, column, count, c, [&](const Packet<T>& theta) {
+        const Packet<T> g = load_part(gradient + column, count);
+        if constexpr (source == Source::measured) return ei::pmul(scale, g);
+        if constexpr (source != Source::whole) return g;
         penalty = ei::padd(penalty, whole.penalty(theta));
-        g = whole(g, theta);
-      }
-      if constexpr (source == Source::measured) g = ei::pmul(scale, g);
-      Packet<T> s[2];
-      for (int i = 0; i < n_states; ++i) s[i] = load_part(states[i] + column, count);
-      Optimizer::update(theta, g, s, c);
-      for (int i = 0; i < n_states; ++i) store_part(states[i] + column, s[i], count);
-      store_part(thetas + column, theta, count);
+        return whole(g, theta);
+      });
     });
     thetas += row_stride;
     for (int i = 0; i < n_states; ++i) states[i] += row_stride;
@@ -191,86 +196,14 @@ void limit_rows(T* W, Index rows, Index columns, double limit) {
   }
 }
 
-/// An optimizer as the trainer calls it.
 template <class T>
-struct Optimizer {
-  const char* name;
-  const char* const* state;
-  Index n_states;
-  const Option* options;
-  Index n_options;
-  void (*numbers)(const double* options, double t, double lr, double decay, double* c);
-  using UpdateTile = void (*)(const Update<T>&, const GradientTile<T>&, Sums&);
-  UpdateTile bare, whole, measured;
-};
-
-namespace detail {
-
-template <class T, class O>
-constexpr Optimizer<T> optimizer_row() {
-  return {O::name,
-          O::state.data(),
-          static_cast<Index>(O::state.size()),
-          O::options.data(),
-          static_cast<Index>(O::options.size()),
-          &O::numbers,
-          &update_tile<T, O, Source::bare>,
-          &update_tile<T, O, Source::whole>,
-          &update_tile<T, O, Source::measured>};
-}
-
-}  // namespace detail
-
-template <class T>
-constexpr Optimizer<T> optimizers[] = {
-    detail::optimizer_row<T, Sgd>(),
-    detail::optimizer_row<T, Velocity<false>>(),
-    detail::optimizer_row<T, Velocity<true>>(),
-    detail::optimizer_row<T, AdaGrad>(),
-    detail::optimizer_row<T, RmsProp>(),
-    detail::optimizer_row<T, AdamRule<false>>(),
-    detail::optimizer_row<T, AdamRule<true>>(),
-    detail::optimizer_row<T, Lion>(),
-};
-
-template <class T>
-const Optimizer<T>& find_optimizer(const std::string& name) {
-  std::string known;
-  for (const auto& optimizer : optimizers<T>) {
-    if (name == optimizer.name) return optimizer;
-    known += std::string(known.empty() ? "" : ", ") + optimizer.name;
-  }
-  throw std::invalid_argument("`optimizer` must be one of " + known + ", got '" + name + "'");
-}
-
-/// The options of an optimizer, those given in place of the defaults.
-template <class T>
-std::vector<double> find_options(const Optimizer<T>& optimizer,
-                                 const std::map<std::string, double>& given) {
-  std::vector<double> values;
-  std::string known;
-  auto unknown = given;
-  for (Index i = 0; i < optimizer.n_options; ++i) {
-    const Option& option = optimizer.options[i];
-    known += (known.empty() ? "" : ", ") + std::string(option.name);
-    const auto found = unknown.extract(option.name);
-    values.push_back(found.empty() ? option.value : found.mapped());
-    if (!option.valid(values.back()))
-      throw std::invalid_argument("`" + std::string(option.name) + "` must be " + option.rule +
-                                  ", got " + std::to_string(values.back()));
-  }
-  if (!unknown.empty())
-    throw std::invalid_argument("`options` of " + std::string(optimizer.name) + " must be " +
-                                (known.empty() ? "left out" : "among " + known) + ", got '" +
-                                unknown.begin()->first + "'");
-  return values;
-}
+using UpdateTile = void (*)(const Update<T>&, const GradientTile<T>&, Sums&);
 
 /// The rule of all that is not plain gradient descent: takes whole tiles of a gradient, of layer k.
 template <class T>
 struct TileRule {
   const Update<T>& update;
-  typename Optimizer<T>::UpdateTile take;  ///< or null: the gradient is kept, and measured
+  UpdateTile<T> take;  ///< or null: the gradient is kept, and measured
   T* gradient;
   Index n_states, k;
   Sums& sums;

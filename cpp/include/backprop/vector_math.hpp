@@ -186,26 +186,6 @@ EIGEN_ALWAYS_INLINE Eigen::internal::Packet4f square_root(const Eigen::internal:
 }
 #endif
 
-/// a / d for d > 0, to 2 units in the last place of a float. In updates of parameters the square
-/// root keeps the processor's divider busy: where its estimate of 1 / d is good enough for a single
-/// Newton step, the multipliers do the division meanwhile.
-template <class P>
-EIGEN_ALWAYS_INLINE P quotient(const P& a, const P& d) {
-  return Eigen::internal::pdiv(a, d);
-}
-
-#if defined(EIGEN_VECTORIZE_AVX512)
-template <>
-EIGEN_ALWAYS_INLINE Eigen::internal::Packet16f quotient(const Eigen::internal::Packet16f& a,
-                                                        const Eigen::internal::Packet16f& d) {
-  // The largest d whose reciprocal is not flushed to 0: an infinite one would turn into NaN.
-  const __m512 bounded = _mm512_min_ps(_mm512_set1_ps(0x1p126f), d);
-  const __m512 estimate = _mm512_rcp14_ps(bounded);
-  const __m512 error = _mm512_fnmadd_ps(bounded, estimate, _mm512_set1_ps(1));
-  return _mm512_mul_ps(a, _mm512_fmadd_ps(error, estimate, estimate));
-}
-#endif
-
 /// -1, 0 or 1
 template <class P>
 EIGEN_ALWAYS_INLINE P sign(const P& a) {

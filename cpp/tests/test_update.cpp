@@ -118,30 +118,39 @@ TEST_CASE_TEMPLATE("a block is updated alike whether its tiles wait or not", T, 
         CAPTURE(shape.described());
         CAPTURE(optimizer.name);
         const std::vector<T> states[2] = {random.numbers<T>(n, 0, 1), random.numbers<T>(n, 0, 1)};
-        const auto updated = [&](bool as_it_likes) {
+        double penalty = 0;
+        const auto updated = [&](bool has_l2, bool may_wait) {
+          constexpr T none = std::numeric_limits<T>::infinity();
           std::vector<T> theta = problem.theta(), first = states[0], second = states[1];
-          Update<T> update{theta.data(), {first.data(), second.data()}, T(1), T(1), {}, {}};
-          update.layers.resize(shape.layer_sizes.size() - 1);
+          Update<T> update{theta.data(), {first.data(), second.data()}, none, T(1), {}, {}};
+          update.layers.resize(shape.layer_sizes.size() - 1, {T(0), has_l2 ? T(0.1) : T(0)});
           for (const bool is_weight : {false, true}) {
             double numbers[8] = {};
             optimizer.numbers(find_options(optimizer, {}).data(), 3, 0.01, is_weight, numbers);
             for (int i = 0; i < 8; ++i) update.numbers[is_weight][i] = static_cast<T>(numbers[i]);
           }
+          penalty = 0;
           for (const RowBlock& block : row_blocks(problem.net.layout())) {
             Sums sums;
-            const TileRule<T> rule{update, optimizer.bare, nullptr, optimizer.n_states, block.k,
-                                   sums};
-            if (as_it_likes)
-              optimizer.update_block(problem.net, ws, m, block, rule);
+            const auto take = has_l2 ? optimizer.whole : optimizer.bare;
+            const TileRule<T> rule{update, take, nullptr, optimizer.n_states, block.k, sums};
+            if (may_wait)
+              optimizer.update_block[has_l2](problem.net, ws, m, block, rule);
             else
               block_gradient(problem.net, ws, m, block, rule);
+            penalty += sums.penalty;
           }
           theta.insert(theta.end(), first.begin(), first.end());
           theta.insert(theta.end(), second.begin(), second.end());
           return theta;
         };
-        const std::vector<T> at_once = updated(false);
-        CHECK(updated(true) == at_once);
+        for (const bool has_l2 : {false, true}) {
+          const std::vector<T> expected = updated(has_l2, false);
+          const double expected_penalty = penalty;
+          CHECK(updated(has_l2, true) == expected);
+          CHECK(penalty == doctest::Approx(expected_penalty).epsilon(1e-5));
+          CHECK((penalty > 0) == has_l2);
+        }
       }
     }
 }

@@ -18,8 +18,9 @@ struct WaitingTile {
   Index at = 0, row_stride = 0, packets = 0;
 };
 
-/// Keeps a tile until the next is summed. What is less than a panel wide does not wait.
-template <class T, class Optimizer>
+/// Keeps a tile until the next is summed; what is less than a panel wide does not wait. Knows L2,
+/// but no other penalty and no clipping.
+template <class T, class Optimizer, bool has_l2>
 class DeferredRule {
  public:
   DeferredRule(const TileRule<T>& now, WaitingTile<T>& tile) : now_(now), tile_(tile) {}
@@ -45,9 +46,17 @@ class DeferredRule {
           at_(rule.tile_.at),
           distance_(next - rule.tile_.at),
           to_next_row_(rule.tile_.row_stride - lanes<T>),
-          packets_(rule.tile_.packets) {
+          packets_(rule.tile_.packets),
+          l2_(rule.now_.update.layers[static_cast<std::size_t>(rule.now_.k - 1)].l2),
+          squares_(Eigen::internal::pset1<Packet<T>>(T(0))),
+          sums_(rule.now_.sums) {
       for (int i = 0; i < n_states; ++i) states_[i] = rule.now_.update.state[i];
       rule.tile_.packets = 0;
+    }
+
+    ~Waiting() {
+      if constexpr (has_l2)
+        sums_.penalty += l2_ / 2 * static_cast<double>(Eigen::internal::predux(squares_));
     }
 
     Index packets() const { return packets_; }
@@ -64,9 +73,13 @@ class DeferredRule {
       // From memory each time, as the registers are full of sums.
       Packet<T> c[8];
       for (int i = 0; i < 8; ++i) c[i] = ei::pset1<Packet<T>>(numbers_[i]);
-      detail::update_packet<T, Optimizer>(theta_, states_, at_, lanes<T>, c, [&](const Packet<T>&) {
-        return ei::pload<Packet<T>>(gradient_);
-      });
+      const auto gradient = [&](const Packet<T>& theta) {
+        const Packet<T> g = ei::pload<Packet<T>>(gradient_);
+        if constexpr (!has_l2) return g;
+        squares_ = ei::pmadd(theta, theta, squares_);
+        return ei::pmadd(ei::pset1<Packet<T>>(l2_), theta, g);
+      };
+      detail::update_packet<T, Optimizer>(theta_, states_, at_, lanes<T>, c, gradient);
       gradient_ += lanes<T>;
       at_ += packets_ % 2 == 0 ? lanes<T> : to_next_row_;
       --packets_;
@@ -78,6 +91,9 @@ class DeferredRule {
     T* states_[2];
     const T *numbers_, *gradient_;
     Index at_, distance_, to_next_row_, packets_;
+    const T& l2_;
+    Packet<T> squares_;
+    Sums& sums_;
   };
   Waiting waiting(Index next) const { return Waiting(*this, next); }
 

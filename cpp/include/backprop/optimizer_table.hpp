@@ -23,21 +23,21 @@ struct Optimizer {
   Index n_options;
   void (*numbers)(const double* options, double t, double lr, double decay, double* c);
   UpdateTile<T> bare, whole, measured;
-  /// Takes the gradient of a block as it is: block_gradient with the rule `bare`, or faster.
-  void (*update_block)(const Network<T>&, Workspace<T>&, Index m, const RowBlock&,
-                       const TileRule<T>& bare);
+  /// Does what block_gradient does with `rule`, only faster; for no penalty, and for L2 alone.
+  void (*update_block[2])(const Network<T>&, Workspace<T>&, Index m, const RowBlock&,
+                          const TileRule<T>& rule);
 };
 
 namespace detail {
 
-template <class T, class O>
+template <class T, class O, bool has_l2>
 void update_block(const Network<T>& net, Workspace<T>& ws, Index m, const RowBlock& block,
-                  const TileRule<T>& bare) {
+                  const TileRule<T>& rule) {
   if constexpr (!O::state.empty() && many_registers) {
     WaitingTile<T> tile;
-    block_gradient(net, ws, m, block, DeferredRule<T, O>(bare, tile));
+    block_gradient(net, ws, m, block, DeferredRule<T, O, has_l2>(rule, tile));
   } else {
-    block_gradient(net, ws, m, block, bare);
+    block_gradient(net, ws, m, block, rule);
   }
 }
 
@@ -52,7 +52,7 @@ constexpr Optimizer<T> optimizer_row() {
           &update_tile<T, O, Source::bare>,
           &update_tile<T, O, Source::whole>,
           &update_tile<T, O, Source::measured>,
-          &update_block<T, O>};
+          {&update_block<T, O, false>, &update_block<T, O, true>}};
 }
 
 }  // namespace detail

@@ -313,8 +313,8 @@ class Trainer {
       sums = {};
       const auto take = how_.clip_norm ? nullptr : whole ? optimizer_.whole : optimizer_.bare;
       const TileRule<T> rule{update_, take, gradient_.data(), optimizer_.n_states, block.k, sums};
-      if (take == optimizer_.bare)
-        optimizer_.update_block(net_, ws_, batch.count, block, rule);
+      if (!how_.clip_norm && !how_.clip_value && !any(how_.l1))
+        optimizer_.update_block[penalised_](net_, ws_, batch.count, block, rule);
       else
         block_gradient(net_, ws_, batch.count, block, rule);
       if (!how_.clip_norm) limit(block);

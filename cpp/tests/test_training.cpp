@@ -79,7 +79,38 @@ bool denormals_live() {
   return from_denormal != 0 && to_denormal != 0;
 }
 
+/// Which share of `n` steps is taken on two threads, if a step takes so long and the first of a row
+/// of them has to wake a thread.
+double share_together(ThreadChoice& choice, double alone, double together, double waking, int n) {
+  int count = 0;
+  bool were = false;
+  for (int i = 0; i < n; ++i) {
+    const bool are = choice.choose(2) == 2;
+    choice.record(are ? together + (were ? 0 : waking) : alone);
+    count += are;
+    were = are;
+  }
+  return static_cast<double>(count) / n;
+}
+
 }  // namespace
+
+TEST_CASE("steps are soon and mostly taken the faster way, whatever it costs to wake a thread") {
+  for (const double unit : {1e-5, 1e-4, 1e-2}) {
+    CAPTURE(unit);
+    ThreadChoice choice(1e8);
+    CHECK(share_together(choice, 6 * unit, 3.5 * unit, 6 * unit, 100) > 0.9);
+    // A neighbour takes a core, for long, and leaves it.
+    CHECK(share_together(choice, 6 * unit, 60 * unit, 6 * unit, 10000) < 0.1);
+    CHECK(share_together(choice, 6 * unit, 3.5 * unit, 6 * unit, 100000) > 0.9);
+    ThreadChoice small(1e8);
+    CHECK(share_together(small, unit, 1.5 * unit, unit, 1000) < 0.1);
+  }
+  // The others of a step that is too small or too large are not asked for.
+  CHECK(ThreadChoice(1e6).choose(2) == 1);
+  CHECK(ThreadChoice(1e10).choose(2) == 2);
+  CHECK(ThreadChoice(1e10).choose(1) == 1);
+}
 
 TEST_CASE_TEMPLATE("1, 2, 3 and 4 threads train to the same bytes", T, float, double) {
   const RestoreThreads restore;

@@ -46,47 +46,54 @@ class ThreadChoice {
   }
 
   void record(double seconds) {
+    // The first step together wakes the threads.
+    if (waking_) {
+      waking_ = false;
+      return;
+    }
     spent_ += seconds;
     ++steps_;
     mean_[together_] = spent_ / static_cast<double>(steps_);
     // Another process took a core: do not wait for the end of the stint.
-    if (together_ && steps_ >= trial() && mean_[1] > 1.1 * mean_[0]) steps_left_ = 0;
+    if (together_ && steps_ >= 4 && mean_[1] > 1.1 * mean_[0]) steps_left_ = 0;
   }
 
  private:
   static constexpr double always_together = 1e9;
   static constexpr Index longest = 4096;
 
-  /// Steps that tell how long one takes. A long one drowns what is left of waking the threads, and
-  /// would itself be dear to repeat on a single one.
+  /// Steps that tell how long one takes: a long one on a single thread would be dear to repeat.
   Index trial() const { return mean_[1] > 2e-4 ? 1 : 4; }
 
   void start_stint() {
     spent_ = 0;
     steps_ = 0;
+    const bool were_together = together_;
     if (trials_ < 2) {
       together_ = trials_++ == 0;
       steps_left_ = trial();
-      return;
-    }
-    const bool better = mean_[1] < mean_[0];
-    if (probing_ || together_ != better) {
-      stint_ = better == last_better_ ? std::min(2 * stint_, longest) : first_stint;
-      last_better_ = together_ = better;
-      steps_left_ = stint_;
-      probing_ = false;
     } else {
-      together_ = !better;
-      steps_left_ = trial();
-      probing_ = true;
+      const bool better = mean_[1] < mean_[0];
+      if (probing_ || together_ != better) {
+        stint_ = better == last_better_ ? std::min(2 * stint_, longest) : first_stint;
+        last_better_ = together_ = better;
+        steps_left_ = stint_;
+        probing_ = false;
+      } else {
+        together_ = !better;
+        steps_left_ = trial();
+        probing_ = true;
+      }
     }
+    waking_ = together_ && !were_together;
+    steps_left_ += waking_;
   }
 
   static constexpr Index first_stint = 64;
   double work_, spent_ = 0;
   double mean_[2] = {std::numeric_limits<double>::infinity(), 0};  ///< alone, together
   Index steps_ = 0, steps_left_ = 0, stint_ = first_stint, trials_ = 0;
-  bool together_ = true, last_better_ = true, probing_ = true;
+  bool together_ = false, last_better_ = true, probing_ = true, waking_ = false;
 };
 
 /// Floating-point operations of a step, to a factor that does not matter.

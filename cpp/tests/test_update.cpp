@@ -72,6 +72,21 @@ TEST_CASE_TEMPLATE("a rule steps by nothing where gradient and state are 0", T, 
   }
 }
 
+TEST_CASE_TEMPLATE("a square that overflowed stops its parameter, and does not make it NaN", T,
+                   float, double) {
+  T theta = 1, square = std::numeric_limits<T>::infinity();
+  const T gradient = 1;
+  Update<T> update{&theta, {&square, nullptr}, T(1), T(1), {}, {}};
+  update.layers.push_back({});
+  const Optimizer<T>& adagrad = find_optimizer<T>("adagrad");
+  double numbers[8] = {};
+  adagrad.numbers(find_options(adagrad, {}).data(), 1, 0.1, 1, numbers);
+  for (int i = 0; i < 8; ++i) update.numbers[1][i] = static_cast<T>(numbers[i]);
+  Sums sums;
+  adagrad.bare(update, {1, true, 0, 0, &gradient, 0, 1, 1}, sums);
+  CHECK(theta == 1);
+}
+
 TEST_CASE_TEMPLATE("a number is updated alike wherever it lies, and nothing beside it", T, float,
                    double) {
   for (const Optimizer<T>& optimizer : optimizers<T>)

@@ -310,6 +310,8 @@ class Trainer {
     if (!std::isfinite(loss)) return {loss, 0};
     prepare(lr, how_.penalty_by_weight ? batch_weight : 1);
     const bool whole = penalised_ || how_.clip_value;
+    const auto take = how_.clip_norm ? nullptr : whole ? optimizer_.whole : optimizer_.bare;
+    const bool l2_at_most = !how_.clip_norm && !how_.clip_value && !any(how_.l1);
     const auto each_block = [&](const auto& f) {
       ThreadPool::instance().run(static_cast<Index>(blocks_.size()), threads, [&](Index task, int) {
         const auto i = static_cast<std::size_t>(task);
@@ -318,9 +320,8 @@ class Trainer {
     };
     each_block([&](const RowBlock& block, Sums& sums) {
       sums = {};
-      const auto take = how_.clip_norm ? nullptr : whole ? optimizer_.whole : optimizer_.bare;
       const TileRule<T> rule{update_, take, gradient_.data(), optimizer_.n_states, block.k, sums};
-      if (!how_.clip_norm && !how_.clip_value && !any(how_.l1))
+      if (l2_at_most)
         optimizer_.update_block[penalised_](net_, ws_, batch.count, block, rule);
       else
         block_gradient(net_, ws_, batch.count, block, rule);

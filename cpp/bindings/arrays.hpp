@@ -6,7 +6,6 @@
 #include <pybind11/pybind11.h>
 
 #include <cmath>
-#include <optional>
 #include <string>
 
 #include "backprop/data.hpp"
@@ -211,6 +210,27 @@ Targets<T> weighted(Targets<T> y, py::handle object, Index m) {
     throw py::value_error("`sample_weight` must weigh at least one example, got only zeros");
   return y;
 }
+
+/// Examples with their targets and weights, checked once and mapped for as long as this lives. With
+/// y None the targets are the caller's business, as for a loss of his own.
+template <class T>
+struct Data {
+  Data(const Network<T>& net, py::object X_, py::object y_, py::object sample_weight_,
+       bool check_finite)
+      : X_object(std::move(X_)),
+        y_object(std::move(y_)),
+        sample_weight(std::move(sample_weight_)),
+        n_outputs(net.layout().n_outputs()),
+        X(map_examples<T>(X_object, net, check_finite)),
+        y(weighted(y_object.is_none() ? Targets<T>{nullptr, 0, {}}
+                                      : map_targets<T>(y_object, net, X.count, check_finite),
+                   sample_weight, X.count)) {}
+
+  py::object X_object, y_object, sample_weight;  // what X and y point into
+  Index n_outputs;
+  Examples<T> X;
+  Targets<T> y;
+};
 
 /// A writable view of `shape` numbers that keeps `owner` alive.
 template <class T>

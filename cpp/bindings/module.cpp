@@ -10,9 +10,9 @@
 namespace bindings {
 
 template <class T>
-void bind(py::module_& m, const char* network_name, const char* trainer_name) {
+void bind(py::module_& m, const std::string& bits) {
   using Net = BoundNetwork<T>;
-  py::class_<Net>(m, network_name)
+  py::class_<Net>(m, ("Network" + bits).c_str())
       .def(py::init<std::vector<Index>, std::vector<std::string>, std::string, std::string,
                     std::optional<double>>(),
            py::arg("layer_sizes"), py::arg("hidden"), py::arg("output"), py::arg("loss"),
@@ -58,17 +58,68 @@ void bind(py::module_& m, const char* network_name, const char* trainer_name) {
               views.append(view(net.theta() + layout.b(k), {layout.size(k)}, self));
             return views;
           })
-      .def("forward", &forward<T>, py::arg("X"), py::arg("check_finite") = true)
+      .def("forward", &forward<T>, py::arg("X"), py::arg("check_finite") = true,
+           py::arg("activated") = true)
       .def("loss", &loss<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true,
            py::arg("sample_weight") = py::none())
       .def("gradients", &gradients<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true,
-           py::arg("sample_weight") = py::none())
+           py::arg("sample_weight") = py::none(), py::arg("inputs") = false)
+      .def("backward", &backward<T>, py::arg("X"), py::arg("grad"), py::kw_only(), py::arg("of_A"),
+           py::arg("check_finite") = true, py::arg("inputs") = false)
+      .def("jacobian", &jacobian<T>, py::arg("X"), py::arg("check_finite") = true)
       .def("trace", &trace<T>, py::arg("X"), py::arg("y"), py::arg("check_finite") = true,
            py::arg("sample_weight") = py::none())
       .def("step", &descend<T>, py::arg("X"), py::arg("y"), py::arg("lr"),
            py::arg("check_finite") = true, py::arg("sample_weight") = py::none());
 
-  py::class_<BoundTrainer<T>>(m, trainer_name)
+  py::class_<Data<T>>(m, ("Data" + bits).c_str())
+      .def(py::init([](const Net& net, py::object X, py::object y, py::object sample_weight,
+                       bool check_finite) {
+             return std::make_unique<Data<T>>(net, X, y, sample_weight, check_finite);
+           }),
+           py::arg("network"), py::arg("X"), py::arg("y").none(true),
+           py::arg("sample_weight") = py::none(), py::arg("check_finite") = true);
+
+  py::class_<BoundGradient<T>>(m, ("Gradient" + bits).c_str())
+      .def_property_readonly("theta",
+                             [](py::object self) {
+                               auto& values = self.cast<BoundGradient<T>&>().gradient.values;
+                               return view(values.data(), {values.size()}, self);
+                             })
+      .def_property(
+          "loss", [](const BoundGradient<T>& g) { return g.gradient.loss; },
+          [](BoundGradient<T>& g, double loss) { g.gradient.loss = loss; })
+      .def_property(
+          "weight", [](const BoundGradient<T>& g) { return g.gradient.weight; },
+          [](BoundGradient<T>& g, double weight) { g.gradient.weight = weight; });
+
+  // What an optimizer keeps: writable views in theta's layout, and the number of steps taken.
+  const auto state_of = [](Optimizer<T>& optimizer, Index n, py::handle owner) {
+    py::dict state;
+    for (Index i = 0; i < optimizer.n_states(); ++i)
+      state[optimizer.state_name(i)] = view(optimizer.state(i), {n}, owner);
+    return state;
+  };
+  using Steps = BoundUpdater<T>;
+  py::class_<Steps, std::shared_ptr<Steps>>(m, ("Updater" + bits).c_str())
+      .def(py::init(&make_updater<T>), py::arg("network"), py::arg("optimizer") = "sgd",
+           py::arg("options") = py::dict(), py::kw_only(), py::arg("l1") = py::tuple(),
+           py::arg("l2") = py::tuple(), py::arg("penalty_by_weight") = false,
+           py::arg("clip_value") = py::none(), py::arg("clip_norm") = py::none(),
+           py::arg("max_norm") = py::none(), py::keep_alive<1, 2>())
+      .def("step", &take_step<T>, py::arg("gradient"), py::arg("lr"), py::arg("weight") = 1.0)
+      .def_property_readonly("state",
+                             [state_of](py::object self) {
+                               auto& updater = self.cast<Steps&>();
+                               return state_of(updater.optimizer(),
+                                               updater.network().layout().n_parameters(), self);
+                             })
+      .def_property(
+          "steps", [](const Steps& updater) { return updater.steps(); },
+          [](Steps& updater, std::uint64_t steps) { updater.set_steps(steps); });
+
+  using Epochs = BoundTrainer<T>;
+  py::class_<Epochs>(m, ("Trainer" + bits).c_str())
       .def(py::init(&make_trainer<T>), py::arg("network"), py::arg("batch_size"),
            py::arg("optimizer") = "sgd", py::arg("options") = py::dict(), py::kw_only(),
            py::arg("l1") = py::tuple(), py::arg("l2") = py::tuple(),
@@ -76,20 +127,42 @@ void bind(py::module_& m, const char* network_name, const char* trainer_name) {
            py::arg("seed") = 0, py::arg("clip_value") = py::none(),
            py::arg("clip_norm") = py::none(), py::arg("max_norm") = py::none(),
            py::keep_alive<1, 2>())
-      .def("epoch", &epoch<T>, py::arg("X"), py::arg("y"), py::arg("order").none(true),
-           py::arg("lr"), py::arg("sample_weight") = py::none(), py::arg("losses") = py::none())
+      .def(py::init(&make_trainer_of<T>), py::arg("updater"), py::arg("batch_size"), py::kw_only(),
+           py::arg("dropout") = py::tuple(), py::arg("seed") = 0, py::keep_alive<1, 2>())
+      .def("epoch", &epoch<T>, py::arg("data"), py::arg("order").none(true), py::arg("lr"),
+           py::arg("losses") = py::none())
+      .def(
+          "epoch",
+          [](Epochs& trainer, py::object X, py::object y, py::object order, py::object lr,
+             py::object sample_weight, py::object losses) {
+            const Data<T> data(trainer.updater->network(), X, y, sample_weight, false);
+            return epoch(trainer, data, order, lr, losses);
+          },
+          py::arg("X"), py::arg("y"), py::arg("order").none(true), py::arg("lr"),
+          py::arg("sample_weight") = py::none(), py::arg("losses") = py::none())
+      .def(
+          "set_between",
+          [](Epochs& trainer, py::object decide, py::object layer_is_final) {
+            trainer.between = decide.is_none()
+                                  ? nullptr
+                                  : std::make_unique<PythonBetween<T>>(decide, layer_is_final);
+          },
+          py::arg("decide").none(true), py::arg("layer_is_final") = py::none())
+      .def(
+          "set_loss",
+          [](Epochs& trainer, py::object value_and_gradient) {
+            trainer.custom_loss = std::move(value_and_gradient);
+          },
+          py::arg("value_and_gradient").none(true))
       .def_property_readonly("state",
-                             [](py::object self) {
-                               auto& trainer = self.cast<BoundTrainer<T>&>();
-                               py::dict state;
-                               for (Index i = 0; i < trainer.n_states(); ++i)
-                                 state[trainer.state_name(i)] = view(
-                                     trainer.state(i), {trainer.net.layout().n_parameters()}, self);
-                               return state;
+                             [state_of](py::object self) {
+                               auto& updater = *self.cast<Epochs&>().updater;
+                               return state_of(updater.optimizer(),
+                                               updater.network().layout().n_parameters(), self);
                              })
       .def_property(
-          "steps", [](const BoundTrainer<T>& trainer) { return trainer.steps(); },
-          [](BoundTrainer<T>& trainer, std::uint64_t steps) { trainer.set_steps(steps); });
+          "steps", [](const Epochs& trainer) { return trainer.updater->steps(); },
+          [](Epochs& trainer, std::uint64_t steps) { trainer.updater->set_steps(steps); });
 }
 
 py::tuple describe(py::handle object) {
@@ -169,6 +242,12 @@ PYBIND11_MODULE(_backprop, m) {
         parameters[pair.name] = py::make_tuple(pair.parameter.name, pair.parameter.value);
     return parameters;
   });
+  m.def("losses_of_labels", [] {
+    std::vector<std::string> names;
+    for (const auto& pair : losses<double>)
+      if (pair.takes_labels) names.push_back(pair.name);
+    return names;
+  });
   m.def("optimizers", [] {
     py::dict all;
     for (const auto& optimizer : optimizers<double>) {
@@ -181,6 +260,6 @@ PYBIND11_MODULE(_backprop, m) {
   });
   m.def("describe", &describe, py::arg("X"));
   m.def("shuffle", &shuffle_order, py::arg("order"), py::arg("seed"), py::arg("epoch"));
-  bind<float>(m, "Network32", "Trainer32");
-  bind<double>(m, "Network64", "Trainer64");
+  bind<float>(m, "32");
+  bind<double>(m, "64");
 }

@@ -82,13 +82,9 @@ struct Problem {
                      shares);
   }
 
-  /// One pass over everything as a single batch, its gradient handed to `rule`.
-  template <class Rule>
-  double step(backprop::Workspace<T>& ws, int threads, const Rule& rule) {
-    const backprop::FlushDenormals flush;
-    ws.reserve_scratch(threads);
-    return backprop::step(net, ws, backprop::row_blocks(net.layout()), examples(), targets(),
-                          backprop::Batch{nullptr, 0, m}, threads, rule);
+  /// The loss and the gradient of everything as a single batch.
+  double gradient(backprop::Workspace<T>& ws, int threads, T* values) {
+    return backprop::loss_and_gradient(net, ws, examples(), targets(), threads, values);
   }
 
   std::vector<T> theta() const { return {net.theta(), net.theta() + net.layout().n_parameters()}; }

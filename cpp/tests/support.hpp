@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "backprop/data.hpp"
-#include "backprop/types.hpp"
+#include "backprop/panels.hpp"
 #include "vendor/doctest.h"
 
 namespace test {

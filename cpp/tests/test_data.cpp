@@ -2,7 +2,7 @@
 #include <numeric>
 
 #include "backprop/data.hpp"
-#include "backprop/workspace.hpp"
+#include "backprop/gather.hpp"
 #include "support.hpp"
 
 using namespace backprop;
@@ -96,8 +96,8 @@ TEST_CASE_TEMPLATE("the gather maps data of any strides, in any order, and pads 
           for (Index s = 0; s < slices; ++s)
             for (Index j = s * lanes<T>; j < (s + 1) * lanes<T>; ++j)
               for (Index f = 0; f < n; ++f)
-                test::at(ws.h_features(0), j, f) = std::numeric_limits<T>::quiet_NaN();
-          for (Index s = 0; s < slices; ++s) load_examples(X, batch, ws, s);
+                test::at(ws.layer(0).H_features, j, f) = std::numeric_limits<T>::quiet_NaN();
+          for (Index s = 0; s < slices; ++s) gather_examples(X, batch, ws, s);
           Index wrong = 0;
           for (Index j = 0; j < slices * lanes<T>; ++j)
             for (Index f = 0; f < n; ++f) {
@@ -106,8 +106,8 @@ TEST_CASE_TEMPLATE("the gather maps data of any strides, in any order, and pads 
                 const Index source = visit ? visit[2 + j] : 2 + j;
                 expected = X.data[source * X.example_stride + f * X.feature_stride];
               }
-              wrong += test::at(ws.h_features(0), j, f) != expected;
-              wrong += test::at(ws.h(0), f, j) != expected;
+              wrong += test::at(ws.layer(0).H_features, j, f) != expected;
+              wrong += test::at(ws.layer(0).H, f, j) != expected;
             }
           CHECK(wrong == 0);
         }

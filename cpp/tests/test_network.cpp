@@ -43,7 +43,7 @@ TEST_CASE_TEMPLATE("loss and gradients are the note's, to rounding", T, float, d
     const auto reference = problem->reference();
     std::vector<T> gradient(reference.grad_theta.size(), T(99));
     Workspace<T> ws(problem->net, problem->m, Keep::gradient);
-    const double loss = problem->step(ws, 2, StoreGradient<T>{gradient.data()});
+    const double loss = problem->gradient(ws, 2, gradient.data());
     CHECK(std::abs(loss - static_cast<double>(reference.loss)) <=
           tolerance<T> * (1 + std::abs(static_cast<double>(reference.loss))));
     CHECK(test::relative_difference(gradient.data(), reference.grad_theta) <= tolerance<T>);
@@ -61,9 +61,9 @@ TEST_CASE_TEMPLATE("a workspace gives the same bytes for a small batch after a l
     Workspace<T> fresh(small.net, small.m, Keep::gradient),
         used(small.net, larger.m, Keep::gradient);
     std::vector<T> expected(small.theta().size()), got(expected.size());
-    large.step(used, 1, StoreGradient<T>{got.data()});
-    const double loss = small.step(fresh, 1, StoreGradient<T>{expected.data()});
-    CHECK(small.step(used, 1, StoreGradient<T>{got.data()}) == loss);
+    large.gradient(used, 1, got.data());
+    const double loss = small.gradient(fresh, 1, expected.data());
+    CHECK(small.gradient(used, 1, got.data()) == loss);
     CHECK(got == expected);
   }
 }
@@ -78,7 +78,7 @@ TEST_CASE_TEMPLATE("the trace holds every A, H, grad_A and grad_H of the note", 
     const Index L = layout.n_layers(), m = problem->m;
     std::vector<T> gradient(reference.grad_theta.size());
     Workspace<T> ws(problem->net, m, Keep::trace);
-    problem->step(ws, 1, StoreGradient<T>{gradient.data()});
+    problem->gradient(ws, 1, gradient.data());
     finish_trace(problem->net, ws, problem->targets(), m);
     CHECK(test::relative_difference(gradient.data(), reference.grad_theta) <= tolerance<T>);
 
@@ -92,10 +92,10 @@ TEST_CASE_TEMPLATE("the trace holds every A, H, grad_A and grad_H of the note", 
     for (Index k = 1; k <= L; ++k) {
       CAPTURE(k);
       const auto i = static_cast<std::size_t>(k);
-      check(ws.A[i - 1], reference.A[i]);
-      check(ws.h(k), reference.H[i]);
-      check(ws.grad_a(k), reference.grad_A[i]);
-      check(ws.grad_H[i - 1], reference.grad_H[i]);
+      check(ws.layer(k).A, reference.A[i]);
+      check(ws.layer(k).H, reference.H[i]);
+      check(ws.layer(k).grad_A, reference.grad_A[i]);
+      check(ws.layer(k).grad_H, reference.grad_H[i]);
     }
   }
 }
@@ -156,10 +156,8 @@ TEST_CASE_TEMPLATE("strided data gives the bytes of the same data copied togethe
 
   const auto run = [&](const Examples<T>& X, const Targets<T>& targets) {
     Workspace<T> ws(problem.net, m, Keep::gradient);
-    ws.reserve_scratch(1);
     std::vector<T> out(problem.theta().size());
-    step(problem.net, ws, row_blocks(problem.net.layout()), X, targets, Batch{nullptr, 0, m}, 1,
-         StoreGradient<T>{out.data()});
+    loss_and_gradient(problem.net, ws, X, targets, 1, out.data());
     Workspace<T> output(problem.net, m, Keep::output);
     out.resize(out.size() + static_cast<std::size_t>(m * p + p));
     T* const rest = out.data() + problem.theta().size();

@@ -1,6 +1,7 @@
 // The products against plain loops, for shapes that meet every edge of a tile, a block and a panel.
-#include "backprop/optimizer.hpp"
-#include "backprop/product.hpp"
+#include "backprop/multiply.hpp"
+#include "backprop/transpose.hpp"
+#include "backprop/update.hpp"
 #include "support.hpp"
 
 using namespace backprop;
@@ -95,26 +96,31 @@ void check_multiply(Index rows, Index n, Index m, bool with_bias, Slices slices,
 /// Remembers each number handed over, and how often.
 template <class T>
 struct Record {
+  static constexpr Takes takes = Takes::packets;
   T* numbers;
   int* counts;
 
   void prefetch(Index) const {}
 
-  void apply(Index at, const Packet<T>& packet, Index count) const {
+  void packet(Index at, const Packet<T>& packet, Index count) const {
     store_part(numbers + at, packet, count);
     for (Index i = 0; i < count; ++i) ++counts[at + i];
   }
 };
 
-/// The same of a rule that takes grad_W in tiles.
+/// The same as a sink that takes grad_W in tiles.
 template <class T>
-struct RecordTiles : Record<T> {
-  void apply_tile(Index at, Index row_stride, const T* grad, Index grad_stride, Index rows,
-                  Index columns) const {
-    for (Index r = 0; r < rows; ++r)
-      for (Index c = 0; c < columns; ++c) {
-        this->numbers[at + r * row_stride + c] = grad[r * grad_stride + c];
-        ++this->counts[at + r * row_stride + c];
+struct RecordTiles {
+  static constexpr Takes takes = Takes::tiles;
+  Record<T> record;
+
+  const Record<T>& parameters() const { return record; }
+  void tile(const GradientTile<T>& tile) const {
+    for (Index r = 0; r < tile.rows; ++r)
+      for (Index c = 0; c < tile.columns; ++c) {
+        const Index at = tile.at + r * tile.row_stride + c;
+        record.numbers[at] = tile.sums[r * tile.sums_stride + c];
+        ++record.counts[at];
       }
   }
 };
@@ -202,7 +208,7 @@ TEST_CASE_TEMPLATE("no byte of a product depends on the slices computed together
   check_parts<true, T>(random);
 }
 
-TEST_CASE_TEMPLATE("multiply_gradient and sum_gradient equal plain loops and fill just their rows",
+TEST_CASE_TEMPLATE("gradient_product and gradient_sum equal plain loops and fill just their rows",
                    T, float, double) {
   constexpr Index P = panel_width<T>;
   test::Random random(25);
@@ -226,14 +232,14 @@ TEST_CASE_TEMPLATE("multiply_gradient and sum_gradient equal plain loops and fil
         const Index size = b_offset + rows + 5;
         std::vector<T> numbers(static_cast<std::size_t>(size));
         std::vector<int> counts(static_cast<std::size_t>(size));
-        const Record<T> rule{numbers.data(), counts.data()};
-        multiply_gradient(grad_A, H, m, columns, begin, end, offset, rule);
-        sum_gradient(grad_A, ceil_div(m, lanes<T>), begin, end, b_offset, rule);
+        const Record<T> sink{numbers.data(), counts.data()};
+        gradient_product(grad_A, H, m, columns, {begin, end}, offset, sink);
+        gradient_sum(grad_A, ceil_div(m, lanes<T>), {begin, end}, b_offset, sink);
 
         std::vector<T> in_tiles(static_cast<std::size_t>(b_offset));
         std::vector<int> in_tiles_counts(static_cast<std::size_t>(b_offset));
-        multiply_gradient(grad_A, H, m, columns, begin, end, offset,
-                          RecordTiles<T>{{in_tiles.data(), in_tiles_counts.data()}});
+        const RecordTiles<T> tiles{{in_tiles.data(), in_tiles_counts.data()}};
+        gradient_product(grad_A, H, m, columns, {begin, end}, offset, tiles);
         CHECK(std::equal(in_tiles.begin(), in_tiles.end(), numbers.begin()));
         CHECK(std::equal(in_tiles_counts.begin(), in_tiles_counts.end(), counts.begin()));
 
@@ -296,10 +302,11 @@ TEST_CASE_TEMPLATE("part of a packet is read, written and moved by gradient desc
   const auto before = random.numbers<T>(2 * n), grad = random.numbers<T>(2 * n);
   for (Index count = 1; count <= n; ++count) {
     std::vector<T> read(2 * n, T(7)), written = before, theta = before;
-    Eigen::internal::pstoreu(read.data(), load_part(before.data() + 1, count));
-    const Packet<T> packet = Eigen::internal::ploadu<Packet<T>>(grad.data());
+    store_unaligned(read.data(), load_part(before.data() + 1, count));
+    const Packet<T> packet = load_unaligned(grad.data());
     store_part(written.data() + 1, packet, count);
-    GradientDescent<T>{theta.data(), T(0.5)}.apply(1, packet, count);
+    const Parameters<T> parameters{theta.data()};
+    UpdatePackets<T, Sgd>(parameters, {T(-0.5)}).packet(1, packet, count);
     for (Index i = 0; i < 2 * n; ++i) {
       const auto at = static_cast<std::size_t>(i);
       CHECK(read[at] == (i < count ? before[at + 1] : i < n ? T(0) : T(7)));

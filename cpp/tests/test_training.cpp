@@ -56,13 +56,15 @@ Trained<T> train_on_all_threads(const Shape& shape, Index batch_size, int thread
   Problem<T> problem(shape, random);
   Workspace<T> ws(problem.net, batch_size, Keep::gradient);
   ws.reserve_scratch(threads);
-  const auto blocks = row_blocks(problem.net.layout());
+  Updater<T> updater(problem.net);
   std::vector<double> losses;
   for (int epoch = 0; epoch < epochs; ++epoch)
-    for (Index begin = 0; begin < problem.m; begin += batch_size)
-      losses.push_back(step(problem.net, ws, blocks, problem.examples(), problem.targets(),
-                            Batch{nullptr, begin, std::min(batch_size, problem.m - begin)}, threads,
-                            GradientDescent<T>{problem.net.theta(), T(0.05)}));
+    for (Index begin = 0; begin < problem.m; begin += batch_size) {
+      const Batch batch{nullptr, begin, std::min(batch_size, problem.m - begin)};
+      losses.push_back(
+          differentiate(problem.net, ws, problem.examples(), problem.targets(), batch, threads));
+      updater.multiply_and_update(ws, batch.count, 1, 0.05, threads);
+    }
   return {problem.theta(), losses};
 }
 
@@ -178,9 +180,10 @@ TEST_CASE_TEMPLATE("an epoch is theta <- theta - lr grad, batch after batch in t
       const Batch batch{order.data(), begin, std::min(batch_size, m - begin)};
       const double batch_weight = total_weight(by_hand.targets(), batch);
       weight += batch_weight;
-      loss +=
-          batch_weight * step(by_hand.net, ws, row_blocks(by_hand.net.layout()), by_hand.examples(),
-                              by_hand.targets(), batch, 1, StoreGradient<T>{gradient.data()});
+      loss += batch_weight *
+              differentiate(by_hand.net, ws, by_hand.examples(), by_hand.targets(), batch, 1);
+      write_gradient(by_hand.net, ws, row_blocks(by_hand.net.layout()), batch.count,
+                     gradient.data(), 1);
       for (std::size_t i = 0; i < gradient.size(); ++i) by_hand.net.theta()[i] -= lr * gradient[i];
     }
     CHECK(result.loss == doctest::Approx(loss / weight).epsilon(1e-6));
@@ -240,6 +243,169 @@ TEST_CASE_TEMPLATE("an interrupt is honoured between batches", T, float, double)
   CHECK(result.failed_batch == -1);
   other.epoch(until_then.examples(), until_then.targets(), {nullptr, 30}, T(0.1), never);
   CHECK(problem.theta() == until_then.theta());
+}
+
+namespace {
+
+/// A stage that leaves the gradient as it is and remembers what it was shown.
+template <class T>
+struct Onlooker : Between<T> {
+  std::vector<Index> layers;
+  std::vector<Verdict> found;
+  std::vector<double> weights;
+
+  void layer_is_final(Gradient<T>&, Index k) override { layers.push_back(k); }
+  Verdict decide(Gradient<T>& gradient, Verdict verdict) override {
+    found.push_back(verdict);
+    weights.push_back(gradient.weight);
+    return verdict;
+  }
+};
+
+/// Every optimizer with every penalty and limit that may stand around it.
+std::vector<Training> all_ways() {
+  std::vector<Training> ways;
+  for (const OptimizerRow<double>& optimizer : optimizers<double>)
+    for (int kind = 0; kind < 6; ++kind) {
+      Training how;
+      how.optimizer = optimizer.name;
+      if (kind == 1 || kind == 5) how.l2 = {0.1, 0.01};
+      if (kind == 2 || kind == 5) how.l1 = {0.01, 0};
+      if (kind == 3 || kind == 5) how.clip_value = 0.01;
+      if (kind == 4 || kind == 5) how.clip_norm = 0.1;
+      if (kind == 1 || kind == 5) how.max_norm = 0.8;
+      if (kind == 1) how.dropout = {0.3};
+      ways.push_back(how);
+    }
+  return ways;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("the open way and the shortcut train to the same bytes", T, float, double) {
+  const RestoreThreads restore;
+  for (const Index inputs : {Index{5}, 2 * panel_width<T> + 3})
+    for (const Training& how : all_ways())
+      for (const int threads : {1, 2}) {
+        CAPTURE(how.optimizer);
+        const Shape shape{{inputs, 37, 3}, {"tanh"}, "softmax", "cross_entropy", 70, true, true};
+        test::Random random(49), again(49);
+        Problem<T> problem(shape, random), open(shape, again);
+        ThreadPool::instance().set_n_threads(threads);
+        Trainer<T> trainer(problem.net, 16, how), other(open.net, 16, how);
+        Onlooker<T> onlooker;
+        other.set_between(&onlooker);
+        for (int epoch = 0; epoch < 3; ++epoch) {
+          const auto loss =
+              trainer.epoch(problem.examples(), problem.targets(), {nullptr, 70}, 0.05, never).loss;
+          const auto open_loss =
+              other.epoch(open.examples(), open.targets(), {nullptr, 70}, 0.05, never).loss;
+          CHECK(open_loss == doctest::Approx(loss).epsilon(1e-5));
+        }
+        CHECK(problem.theta() == open.theta());
+      }
+}
+
+TEST_CASE_TEMPLATE("a stage in between sees layers from the last to the first, then the whole", T,
+                   float, double) {
+  test::Random random(50);
+  Problem<T> problem({{4, 6, 5, 3}, {"tanh", "relu"}, "softmax", "cross_entropy", 20, true},
+                     random);
+  Trainer<T> trainer(problem.net, 8);
+  Onlooker<T> onlooker;
+  trainer.set_between(&onlooker);
+  trainer.epoch(problem.examples(), problem.targets(), {nullptr, 20}, 0.1, never);
+  CHECK(onlooker.layers == std::vector<Index>{3, 2, 1, 3, 2, 1, 3, 2, 1});
+  CHECK(onlooker.weights == std::vector<double>{8, 8, 4});
+}
+
+TEST_CASE_TEMPLATE("what a stage decides is done, whatever was found here", T, float, double) {
+  struct Deciding : Onlooker<T> {
+    Verdict verdict = Verdict::update;
+    Verdict decide(Gradient<T>& gradient, Verdict found) override {
+      Onlooker<T>::decide(gradient, found);
+      CHECK((found == Verdict::update || gradient.values[0] == T(0)));
+      return verdict;
+    }
+  };
+  const Shape shape{{4, 3}, {}, "softmax", "cross_entropy", 20, true};
+  test::Random random(51);
+  Problem<T> problem(shape, random);
+  const auto before = problem.theta();
+  Trainer<T> trainer(problem.net, 8);
+  Deciding stage;
+  trainer.set_between(&stage);
+  const auto epoch = [&](const std::function<bool()>& interrupted) {
+    return trainer.epoch(problem.examples(), problem.targets(), {nullptr, 20}, 0.1, interrupted);
+  };
+  stage.verdict = Verdict::skip;
+  CHECK(epoch(never).failed_batch == -1);
+  stage.verdict = Verdict::not_finite;
+  CHECK(epoch(never).failed_batch == 0);
+  stage.verdict = Verdict::interrupted;
+  CHECK(epoch(never).interrupted);
+  CHECK(problem.theta() == before);
+  // An interruption here is not the end where all go on.
+  stage.verdict = Verdict::skip;
+  stage.found.clear();
+  CHECK_FALSE(epoch([] { return true; }).interrupted);
+  CHECK(stage.found == std::vector<Verdict>(3, Verdict::interrupted));
+}
+
+TEST_CASE_TEMPLATE(
+    "two halves of a batch, their means joined in between, make the step of the whole", T, float,
+    double) {
+  // As processes would: each has some of the examples, and all take the same step.
+  const Shape shape{{6, 9, 2}, {"tanh"}, "linear", "squared_error", 21, false, true};
+  test::Random random(52), again(52);
+  Problem<T> problem(shape, random), halves(shape, again);
+  Trainer<T> trainer(problem.net, 21);
+  trainer.epoch(problem.examples(), problem.targets(), {nullptr, 21}, 0.1, never);
+
+  Workspace<T> ws(halves.net, 21, Keep::gradient);
+  Gradient<T> total(halves.net.layout());
+  const Index n = halves.net.layout().n_parameters();
+  const auto blocks = row_blocks(halves.net.layout());
+  for (const Batch part : {Batch{nullptr, 0, 8}, Batch{nullptr, 8, 13}}) {
+    ws.reserve_scratch(1);
+    Gradient<T> gradient(halves.net.layout());
+    gradient.weight = total_weight(halves.targets(), part);
+    differentiate(halves.net, ws, halves.examples(), halves.targets(), part, 1);
+    write_gradient(halves.net, ws, blocks, part.count, gradient.values.data(), 1);
+    for (Index i = 0; i < n; ++i)
+      total.values[i] += static_cast<T>(gradient.weight) * gradient.values[i];
+    total.weight += gradient.weight;
+  }
+  for (Index i = 0; i < n; ++i) total.values[i] /= static_cast<T>(total.weight);
+  Updater<T>(halves.net).update(total, 0.1, 1);
+  const auto theta = halves.theta();
+  CHECK(test::relative_difference(problem.net.theta(),
+                                  std::vector<test::Real>(theta.begin(), theta.end())) <=
+        20 * std::numeric_limits<T>::epsilon());
+}
+
+TEST_CASE_TEMPLATE("a custom loss that computes the built-in one trains alike", T, float, double) {
+  const Shape shape{{5, 12, 2}, {"tanh"}, "linear", "squared_error", 30, false, true};
+  test::Random random(53), again(53);
+  Problem<T> problem(shape, random), custom(shape, again);
+  Trainer<T> trainer(problem.net, 8), other(custom.net, 8);
+  other.set_loss([&](const T* A, Batch batch, double* loss, T* grad) {
+    for (Index j = 0; j < batch.count; ++j) {
+      loss[j] = 0;
+      for (Index i = 0; i < 2; ++i) {
+        grad[j * 2 + i] = A[j * 2 + i] - custom.Y[static_cast<std::size_t>(batch[j] * 2 + i)];
+        loss[j] +=
+            0.5 * static_cast<double>(grad[j * 2 + i]) * static_cast<double>(grad[j * 2 + i]);
+      }
+    }
+  });
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    const auto loss =
+        trainer.epoch(problem.examples(), problem.targets(), {nullptr, 30}, 0.1, never).loss;
+    CHECK(other.epoch(custom.examples(), custom.targets(), {nullptr, 30}, 0.1, never).loss ==
+          doctest::Approx(loss).epsilon(1e-5));
+  }
+  CHECK(problem.theta() == custom.theta());
 }
 
 TEST_CASE_TEMPLATE("denormal numbers are flushed inside, and live again after every call", T, float,

@@ -1,45 +1,7 @@
-// Update rules: their arithmetic, and that it does not depend on where a number lies.
+// Optimizers at work: their arithmetic, and that it does not depend on where a number lies.
 #include "problem.hpp"
 
 using namespace backprop;
-
-namespace {
-
-/// Random parameters, gradients and states of two rows, `columns` wide and a few numbers apart.
-template <class T>
-struct TwoRows {
-  static constexpr Index gap = 5;
-  Index columns;
-  std::vector<T> theta, gradient, states[2];
-  std::vector<double> options;
-  const Optimizer<T>& optimizer;
-
-  TwoRows(const Optimizer<T>& optimizer_, Index columns_)
-      : columns(columns_), optimizer(optimizer_) {
-    test::Random random(61);
-    const Index n = 2 * (columns + gap);
-    theta = random.numbers<T>(n);
-    gradient = random.numbers<T>(n);
-    for (auto& state : states) state = random.numbers<T>(n, 0, 1);
-    options = find_options(optimizer, {});
-  }
-
-  /// Updates columns [begin, end) of both rows.
-  Sums update(Index begin, Index end) {
-    Update<T> update{theta.data(), {states[0].data(), states[1].data()}, T(0.5), T(1), {}, {}};
-    update.layers.push_back({T(0.01), T(0.1)});
-    double numbers[8] = {};
-    optimizer.numbers(options.data(), 3, 0.01, 1, numbers);
-    for (int i = 0; i < 8; ++i) update.numbers[1][i] = static_cast<T>(numbers[i]);
-    Sums sums;
-    const Index stride = columns + gap;
-    optimizer.whole(
-        update, {1, true, begin, stride, gradient.data() + begin, stride, 2, end - begin}, sums);
-    return sums;
-  }
-};
-
-}  // namespace
 
 TEST_CASE_TEMPLATE("square roots are correctly rounded", T, float, double) {
   test::Random random(60);
@@ -47,71 +9,77 @@ TEST_CASE_TEMPLATE("square roots are correctly rounded", T, float, double) {
   for (int round = 0; round < 20000; ++round) {
     EIGEN_ALIGN_MAX T a[lanes<T>], root[lanes<T>];
     for (T& number : a) number = static_cast<T>(std::exp2(random.uniform(-reach, reach)));
-    Eigen::internal::pstore(root, square_root(Eigen::internal::pload<Packet<T>>(a)));
+    store(root, square_root(load(a)));
     for (Index i = 0; i < lanes<T>; ++i) CHECK(root[i] == std::sqrt(a[i]));
   }
-  CHECK(Eigen::internal::pfirst(square_root(Eigen::internal::pset1<Packet<T>>(T(0)))) == 0);
+  CHECK(first(square_root(Packet<T>(T(0)))) == 0);
 }
 
-TEST_CASE_TEMPLATE("a rule steps by nothing where gradient and state are 0", T, float, double) {
-  for (const Optimizer<T>& optimizer : optimizers<T>) {
-    CAPTURE(optimizer.name);
-    T theta[3] = {1, -2, 0}, zero[3] = {}, state[2][3] = {};
-    Update<T> update{theta, {state[0], state[1]}, T(1), T(1), {}, {}};
-    update.layers.push_back({});
-    double numbers[8] = {};
-    const auto options = find_options(optimizer, {});
-    // Of a bias, which does not decay.
-    optimizer.numbers(options.data(), 1, 0.1, 0, numbers);
-    for (int i = 0; i < 8; ++i) update.numbers[0][i] = static_cast<T>(numbers[i]);
-    Sums sums;
-    optimizer.bare(update, {1, false, 0, 0, zero, 0, 1, 3}, sums);
-    CHECK(theta[0] == 1);
-    CHECK(theta[1] == -2);
-    CHECK(theta[2] == 0);
+namespace {
+
+template <class T>
+std::unique_ptr<Optimizer<T>> put_to_work(const OptimizerRow<T>& row, std::vector<T>& theta) {
+  return row.make(theta.data(), static_cast<Index>(theta.size()), find_options(row, {}));
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("an optimizer steps by nothing where gradient and state are 0", T, float,
+                   double) {
+  for (const OptimizerRow<T>& row : optimizers<T>) {
+    CAPTURE(row.name);
+    std::vector<T> theta{1, -2, 0}, zero(3);
+    const auto optimizer = put_to_work(row, theta);
+    optimizer->begin_step(1, 0.1);
+    // As biases, which do not decay.
+    optimizer->update(false, 0, 3, zero.data(), T(1));
+    CHECK(theta == std::vector<T>{1, -2, 0});
   }
 }
 
 TEST_CASE_TEMPLATE("a square that overflowed stops its parameter, and does not make it NaN", T,
                    float, double) {
-  T theta = 1, square = std::numeric_limits<T>::infinity();
-  const T gradient = 1;
-  Update<T> update{&theta, {&square, nullptr}, T(1), T(1), {}, {}};
-  update.layers.push_back({});
-  const Optimizer<T>& adagrad = find_optimizer<T>("adagrad");
-  double numbers[8] = {};
-  adagrad.numbers(find_options(adagrad, {}).data(), 1, 0.1, 1, numbers);
-  for (int i = 0; i < 8; ++i) update.numbers[1][i] = static_cast<T>(numbers[i]);
-  Sums sums;
-  adagrad.bare(update, {1, true, 0, 0, &gradient, 0, 1, 1}, sums);
-  CHECK(theta == 1);
+  std::vector<T> theta{1}, gradient{1};
+  const auto optimizer = put_to_work(find_optimizer<T>("adagrad"), theta);
+  optimizer->state(0)[0] = std::numeric_limits<T>::infinity();
+  optimizer->begin_step(1, 0.1);
+  optimizer->update(true, 0, 1, gradient.data(), T(1));
+  CHECK(theta[0] == 1);
 }
 
 TEST_CASE_TEMPLATE("a number is updated alike wherever it lies, and nothing beside it", T, float,
                    double) {
-  for (const Optimizer<T>& optimizer : optimizers<T>)
-    for (Index columns = 1; columns <= 5 * lanes<T>; ++columns) {
-      CAPTURE(optimizer.name);
-      CAPTURE(columns);
-      TwoRows<T> whole(optimizer, columns), cut(optimizer, columns);
-      const TwoRows<T> before = whole;
-      const double penalty = whole.update(0, columns).penalty;
-      double parts = 0;
-      for (Index c = 0; c < columns; ++c) parts += cut.update(c, c + 1).penalty;
-      CHECK(whole.theta == cut.theta);
-      CHECK(whole.states[0] == cut.states[0]);
-      CHECK(whole.states[1] == cut.states[1]);
-      CHECK(penalty == doctest::Approx(parts).epsilon(1e-5));
-      for (Index r : {0, 1})
-        for (Index c = columns; c < columns + TwoRows<T>::gap; ++c) {
-          const auto at = static_cast<std::size_t>(r * (columns + TwoRows<T>::gap) + c);
-          CHECK(whole.theta[at] == before.theta[at]);
-          CHECK(whole.states[0][at] == before.states[0][at]);
+  for (const OptimizerRow<T>& row : optimizers<T>)
+    for (Index n = 1; n <= 5 * lanes<T>; ++n) {
+      CAPTURE(row.name);
+      CAPTURE(n);
+      test::Random random(61);
+      const Index around = 5, size = n + 2 * around;
+      std::vector<T> together = random.numbers<T>(size), apart = together;
+      const std::vector<T> before = together, gradient = random.numbers<T>(size),
+                           square = random.numbers<T>(size, 0, 1);
+      const auto whole = put_to_work(row, together), parts = put_to_work(row, apart);
+      for (Index s = 0; s < whole->n_states(); ++s)
+        for (Index i = 0; i < size; ++i)
+          whole->state(s)[i] = parts->state(s)[i] = square[static_cast<std::size_t>(i)];
+      whole->begin_step(3, 0.01);
+      parts->begin_step(3, 0.01);
+      whole->update(true, around, n, gradient.data(), T(0.5));
+      for (Index i = around; i < around + n; ++i)
+        parts->update(true, i, 1, gradient.data(), T(0.5));
+      CHECK(together == apart);
+      for (Index s = 0; s < whole->n_states(); ++s)
+        CHECK(std::equal(whole->state(s), whole->state(s) + size, parts->state(s)));
+      for (Index i = 0; i < around; ++i)
+        for (const Index at : {i, size - 1 - i}) {
+          CHECK(together[static_cast<std::size_t>(at)] == before[static_cast<std::size_t>(at)]);
+          for (Index s = 0; s < whole->n_states(); ++s)
+            CHECK(whole->state(s)[at] == square[static_cast<std::size_t>(at)]);
         }
     }
 }
 
-TEST_CASE_TEMPLATE("a block is updated alike whether its tiles wait or not", T, float, double) {
+TEST_CASE_TEMPLATE("a block is updated alike from registers and from memory", T, float, double) {
   using Problem = test::Problem<T>;
   // Tiles of many heights, as wide as a panel and narrower, one and several to a block.
   const test::Shape shapes[] = {
@@ -128,44 +96,41 @@ TEST_CASE_TEMPLATE("a block is updated alike whether its tiles wait or not", T, 
       ws.reserve_scratch(1);
       differentiate(problem.net, ws, problem.examples(), problem.targets(), Batch{nullptr, 0, m},
                     1);
-      const auto n = static_cast<Index>(problem.theta().size());
-      for (const Optimizer<T>& optimizer : optimizers<T>) {
-        CAPTURE(shape.described());
-        CAPTURE(optimizer.name);
-        const std::vector<T> states[2] = {random.numbers<T>(n, 0, 1), random.numbers<T>(n, 0, 1)};
-        double penalty = 0;
-        const auto updated = [&](bool has_l2, bool may_wait) {
-          constexpr T none = std::numeric_limits<T>::infinity();
-          std::vector<T> theta = problem.theta(), first = states[0], second = states[1];
-          Update<T> update{theta.data(), {first.data(), second.data()}, none, T(1), {}, {}};
-          update.layers.resize(shape.layer_sizes.size() - 1, {T(0), has_l2 ? T(0.1) : T(0)});
-          for (const bool is_weight : {false, true}) {
-            double numbers[8] = {};
-            optimizer.numbers(find_options(optimizer, {}).data(), 3, 0.01, is_weight, numbers);
-            for (int i = 0; i < 8; ++i) update.numbers[is_weight][i] = static_cast<T>(numbers[i]);
-          }
-          penalty = 0;
-          for (const RowBlock& block : row_blocks(problem.net.layout())) {
-            Sums sums;
-            const auto take = has_l2 ? optimizer.whole : optimizer.bare;
-            const TileRule<T> rule{update, take, nullptr, optimizer.n_states, block.k, sums};
-            if (may_wait)
-              optimizer.update_block[has_l2](problem.net, ws, m, block, rule);
-            else
-              block_gradient(problem.net, ws, m, block, rule);
-            penalty += sums.penalty;
-          }
-          theta.insert(theta.end(), first.begin(), first.end());
-          theta.insert(theta.end(), second.begin(), second.end());
-          return theta;
-        };
+      const auto before = problem.theta();
+      const auto n = static_cast<Index>(before.size());
+      const auto first = random.numbers<T>(n, 0, 1), second = random.numbers<T>(n, 0, 1);
+      for (const OptimizerRow<T>& row : optimizers<T>)
         for (const bool has_l2 : {false, true}) {
-          const std::vector<T> expected = updated(has_l2, false);
+          CAPTURE(shape.described());
+          CAPTURE(row.name);
+          UpdateSettings how;
+          how.optimizer = row.name;
+          if (has_l2) how.l2.assign(shape.layer_sizes.size() - 1, 0.1);
+          double penalty = 0;
+          const auto updated = [&](bool open) {
+            std::copy(before.begin(), before.end(), problem.net.theta());
+            Updater<T> updater(problem.net, how);
+            updater.set_steps(2);
+            Optimizer<T>& optimizer = updater.optimizer();
+            if (optimizer.n_states() > 0) std::copy_n(first.data(), n, optimizer.state(0));
+            if (optimizer.n_states() > 1) std::copy_n(second.data(), n, optimizer.state(1));
+            if (open) {
+              Gradient<T> gradient(problem.net.layout());
+              write_gradient(problem.net, ws, updater.blocks(), m, gradient.values.data(), 1);
+              penalty = updater.update(gradient, 0.01, 1);
+            } else {
+              penalty = updater.multiply_and_update(ws, m, 1, 0.01, 1);
+            }
+            auto result = problem.theta();
+            for (Index s = 0; s < optimizer.n_states(); ++s)
+              result.insert(result.end(), optimizer.state(s), optimizer.state(s) + n);
+            return result;
+          };
+          const auto expected = updated(true);
           const double expected_penalty = penalty;
-          CHECK(updated(has_l2, true) == expected);
+          CHECK(updated(false) == expected);
           CHECK(penalty == doctest::Approx(expected_penalty).epsilon(1e-5));
           CHECK((penalty > 0) == has_l2);
         }
-      }
     }
 }

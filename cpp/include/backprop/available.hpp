@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "backprop/types.hpp"
+#include "backprop/common.hpp"
 
 #if defined(__linux__)
 #include <sched.h>

@@ -1,9 +1,10 @@
 // Data sets in the caller's memory, mapped as they lie, and the order in which epochs visit them.
 #pragma once
 
+#include <cstdint>
 #include <utility>
 
-#include "backprop/types.hpp"
+#include "backprop/common.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
 
@@ -54,9 +55,9 @@ double total_weight(const Targets<T>& y, Batch batch) {
   return sum;
 }
 
-/// The part of the mean of an example that weighs 1; nothing where no example weighs anything.
+/// The part of the mean of an example that weighs 1; 0 where no example weighs anything.
 template <class T>
-double unit_share(const Targets<T>& y, Batch batch) {
+double share_of_1(const Targets<T>& y, Batch batch) {
   const double total = total_weight(y, batch);
   return total > 0 ? 1 / total : 0;
 }

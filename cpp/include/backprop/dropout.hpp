@@ -12,7 +12,7 @@
 #pragma once
 
 #include "backprop/data.hpp"
-#include "backprop/types.hpp"
+#include "backprop/panels.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
 

@@ -2,12 +2,19 @@
 // they are divided over threads.
 #pragma once
 
+#include "backprop/gather.hpp"
+#include "backprop/multiply.hpp"
 #include "backprop/network.hpp"
 #include "backprop/parallel.hpp"
-#include "backprop/product.hpp"
-#include "backprop/workspace.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
+
+/// Keeps a tile of one of the working buffers, for a trace.
+template <class T>
+void copy_tile(const T* from, T* to, Index rows, Index packets) {
+  for (Index r = 0; r < rows; ++r)
+    std::copy_n(from + r * panel_width<T>, packets * lanes<T>, to + r * panel_width<T>);
+}
 
 /// Rows of A_k, and of H_k = g(A_k), for a range of examples. H_L receives A_L: the output
 /// activation belongs to the loss, which works from A_L.
@@ -15,17 +22,16 @@ template <class T>
 void forward_layer(const Network<T>& net, Workspace<T>& ws, Index k, Rows rows, Slices slices,
                    T* scratch) {
   const Index n = net.layout().size(k - 1);
-  multiply<false>(net.W(k), n, rows, n, ws.h(k - 1), net.b(k), ws.h(k), slices, scratch,
+  Layer<T>& layer = ws.layer(k);
+  multiply<false>(net.W(k), n, rows, n, ws.layer(k - 1).H, net.b(k), layer.H, slices, scratch,
                   [&](Index slice, Index packets, Index row, Index count) {
                     const Index at = row * panel_width<T>;
-                    T* a = ws.h(k).slice(slice) + at;
-                    if (!ws.A.empty())
-                      copy_tile(a, ws.A[static_cast<std::size_t>(k - 1)].slice(slice) + at, count,
-                                packets);
-                    T* slope = ws.slope(k).empty() ? nullptr : ws.slope(k).slice(slice) + at;
+                    T* a = layer.H.slice(slice) + at;
+                    if (!layer.A.empty()) copy_tile(a, layer.A.slice(slice) + at, count, packets);
+                    T* slope = layer.slope.empty() ? nullptr : layer.slope.slice(slice) + at;
                     if (k == net.layout().n_layers()) return;
                     net.hidden(k).forward(a, slope, count, packets);
-                    if (ws.mask(k).drops()) ws.mask(k).apply(a, slope, slice, packets, row, count);
+                    if (layer.mask.drops()) layer.mask.apply(a, slope, slice, packets, row, count);
                   });
 }
 
@@ -38,10 +44,11 @@ void forward(const Network<T>& net, Workspace<T>& ws, Slices slices, T* scratch,
     if (k > done) forward_layer(net, ws, k, {0, layout.size(k)}, slices, scratch);
     if (k < L && ws.keep >= Keep::gradient)
       for (Index s = slices.begin; s < slices.end; ++s)
-        to_features(ws.h(k), layout.size(k), ws.h_features(k), s);
+        to_features(ws.layer(k).H, layout.size(k), ws.layer(k).H_features, s);
   }
 }
 
+/// At most so many tasks share the rows of one layer.
 constexpr Index most_row_tasks = 16;
 
 /// Into how many tasks rows are cut: about as many as they have tiles, in pairs for two threads.
@@ -66,7 +73,7 @@ void forward_by_neurons(const Network<T>& net, Workspace<T>& ws, const Examples<
                         Index n, int threads) {
   ThreadPool& pool = ThreadPool::instance();
   const Slices slices{0, ceil_div(batch.count, lanes<T>)};
-  pool.run(slices.end, threads, [&](Index slice, int) { load_examples(X, batch, ws, slice); });
+  pool.run(slices.end, threads, [&](Index slice, int) { gather_examples(X, batch, ws, slice); });
   for (Index k = 1; k <= n; ++k) {
     const Index rows = net.layout().size(k);
     const Index tasks = count_row_tasks(rows, std::max<Index>(most_row_tasks, threads));
@@ -89,7 +96,7 @@ void forward_batch(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X
     const Slices slices = slice_range(n_slices, parts, part);
     T* scratch = ws.scratch[static_cast<std::size_t>(thread)].data();
     if (done == 0)
-      for (Index s = slices.begin; s < slices.end; ++s) load_examples(X, batch, ws, s);
+      for (Index s = slices.begin; s < slices.end; ++s) gather_examples(X, batch, ws, s);
     forward(net, ws, slices, scratch, done);
     then(slices, scratch);
   });

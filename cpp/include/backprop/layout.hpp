@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "backprop/types.hpp"
+#include "backprop/common.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
 

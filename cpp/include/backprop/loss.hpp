@@ -14,10 +14,18 @@
 // q = (1 - smoothing) y + smoothing / p, y being e_l for a class l. The Poisson loss is the
 // negative log-likelihood of counts y without its constant log y!.
 //
-// Never the log of a rounded probability: log-sum-exp and softplus of A_L instead. To add a pair: a
-// struct with predict, differentiate and grad_output (or `EachOutput` and the last two columns
-// above) and a line in the table. `share` holds each example's part of the mean (1/m, its weight
-// over the sum of the weights, or 0 in lanes past the batch).
+// The loss is never the log of a rounded probability, but comes from A_L by log-sum-exp and
+// softplus. `share` holds each example's part of the mean: 1/m, or its weight over the sum of the
+// weights, or 0 in lanes past the batch.
+//
+// For a loss that the caller differentiates, the output alone is turned around: from grad_Y_hat,
+// d(loss)/d(Y_hat), to grad_A_L = (dO/da)^T grad_y_hat, column by column:
+//
+//     softmax  y_hat o (grad_y_hat - grad_y_hat . y_hat)     sigmoid  grad_y_hat o y_hat (1 -
+//     y_hat) linear   grad_y_hat                                    exp      grad_y_hat o y_hat
+//
+// To add a pair: a struct with predict, chain, differentiate and grad_output (or a base class below
+// and the last two columns above), and a line in the table.
 #pragma once
 
 #include <cmath>
@@ -25,8 +33,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "backprop/activation.hpp"
-#include "backprop/types.hpp"
+#include "backprop/panels.hpp"
+#include "backprop/simd.hpp"
+#include "backprop/vector_math.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
 
@@ -55,30 +64,40 @@ struct SoftmaxCrossEntropy {
 
   template <class T>
   static void predict(T* a, Index p) {
-    namespace ei = Eigen::internal;
     const Exponentials<T> e(a, a, p);
-    const Packet<T> scale = ei::pdiv(constant<Packet<T>>(1.0), e.sum);
+    const Packet<T> scale = T(1) / e.sum;
     for (Index i = 0; i < p; ++i) {
       T* at = a + i * panel_width<T>;
-      ei::pstore(at, ei::pmul(ei::pload<Packet<T>>(at), scale));
+      store(at, load(at) * scale);
+    }
+  }
+
+  template <class T>
+  static void chain(const T* y_hat, T* grad, Index p) {
+    Packet<T> mean = T(0);
+    for (Index i = 0; i < p; ++i) {
+      const Index at = i * panel_width<T>;
+      mean = fma(load(grad + at), load(y_hat + at), mean);
+    }
+    for (Index i = 0; i < p; ++i) {
+      const Index at = i * panel_width<T>;
+      store(grad + at, load(y_hat + at) * (load(grad + at) - mean));
     }
   }
 
   /// grad <- grad_A_L, and the examples' losses times their share.
   template <class T>
   static Packet<T> differentiate(const T* a, TargetSlice<T> y, T smoothing, T* grad, Index p) {
-    namespace ei = Eigen::internal;
     const Exponentials<T> e(a, grad, p);
-    const Packet<T> log_sum_exp = ei::padd(ei::plog(e.sum), e.maximum);
-    const Packet<T> share = ei::pload<Packet<T>>(y.share);
-    const Packet<T> zero = ei::pset1<Packet<T>>(T(0));
-    const Packet<T> keep = ei::pset1<Packet<T>>(T(1) - smoothing);
-    const Packet<T> floor = ei::pset1<Packet<T>>(smoothing / static_cast<T>(p));
+    const Packet<T> log_sum_exp = log(e.sum) + e.maximum;
+    const Packet<T> share = load(y.share);
+    const Packet<T> keep = T(1) - smoothing;
+    const Packet<T> floor = smoothing / static_cast<T>(p);
     if (y.labels != nullptr) {
-      const Packet<T> scale = ei::pdiv(share, e.sum), shift = ei::pmul(share, floor);
+      const Packet<T> scale = share / e.sum, shift = share * floor;
       for (Index i = 0; i < p; ++i) {
         T* at = grad + i * panel_width<T>;
-        ei::pstore(at, ei::psub(ei::pmul(ei::pload<Packet<T>>(at), scale), shift));
+        store(at, load(at) * scale - shift);
       }
       EIGEN_ALIGN_MAX T a_l[lanes<T>];
       for (Index j = 0; j < lanes<T>; ++j) {
@@ -87,29 +106,26 @@ struct SoftmaxCrossEntropy {
         grad[at] -= (T(1) - smoothing) * y.share[j];
       }
       // sum_i q_i a_i, as the q_i add up to 1.
-      Packet<T> mean = ei::pmul(keep, ei::pload<Packet<T>>(a_l));
+      Packet<T> mean = keep * load(a_l);
       if (smoothing > T(0))
-        for (Index i = 0; i < p; ++i)
-          mean = ei::pmadd(floor, ei::pload<Packet<T>>(a + i * panel_width<T>), mean);
-      return ei::pmul(share, ei::psub(log_sum_exp, mean));
+        for (Index i = 0; i < p; ++i) mean = fma(floor, load(a + i * panel_width<T>), mean);
+      return share * (log_sum_exp - mean);
     }
     // Soft labels: sum_i q_i (lse - a_i), whose gradient is (sum_i q_i) y_hat - q.
-    const auto q = [&](Index i) {
-      return ei::pmadd(keep, ei::pload<Packet<T>>(y.values + i * panel_width<T>), floor);
-    };
-    Packet<T> total = zero, losses = zero;
+    const auto q = [&](Index i) { return fma(keep, load(y.values + i * panel_width<T>), floor); };
+    Packet<T> total = T(0), losses = T(0);
     for (Index i = 0; i < p; ++i) {
-      const Packet<T> a_i = ei::pload<Packet<T>>(a + i * panel_width<T>);
-      total = ei::padd(total, q(i));
-      losses = ei::pmadd(q(i), ei::psub(log_sum_exp, a_i), losses);
+      const Packet<T> a_i = load(a + i * panel_width<T>);
+      total = total + q(i);
+      losses = fma(q(i), log_sum_exp - a_i, losses);
     }
-    const Packet<T> scale = ei::pdiv(total, e.sum);
+    const Packet<T> scale = total / e.sum;
     for (Index i = 0; i < p; ++i) {
       T* at = grad + i * panel_width<T>;
-      const Packet<T> y_hat = ei::pmul(ei::pload<Packet<T>>(at), scale);
-      ei::pstore(at, ei::pmul(share, ei::psub(y_hat, q(i))));
+      const Packet<T> y_hat = load(at) * scale;
+      store(at, share * (y_hat - q(i)));
     }
-    return ei::pmul(share, losses);
+    return share * losses;
   }
 
   /// dL/dy_hat of one number (4.3.1): -q / y_hat.
@@ -125,16 +141,13 @@ struct SoftmaxCrossEntropy {
   struct Exponentials {
     Packet<T> maximum, sum;
     Exponentials(const T* a, T* out, Index p) {
-      namespace ei = Eigen::internal;
-      maximum = ei::pload<Packet<T>>(a);
-      for (Index i = 1; i < p; ++i)
-        maximum = ei::pmax(maximum, ei::pload<Packet<T>>(a + i * panel_width<T>));
-      sum = ei::pset1<Packet<T>>(T(0));
+      maximum = load(a);
+      for (Index i = 1; i < p; ++i) maximum = max(maximum, load(a + i * panel_width<T>));
+      sum = T(0);
       for (Index i = 0; i < p; ++i) {
-        const Packet<T> e =
-            ei::pexp(ei::psub(ei::pload<Packet<T>>(a + i * panel_width<T>), maximum));
-        ei::pstore(out + i * panel_width<T>, e);
-        sum = ei::padd(sum, e);
+        const Packet<T> e = exp(load(a + i * panel_width<T>) - maximum);
+        store(out + i * panel_width<T>, e);
+        sum = sum + e;
       }
     }
   };
@@ -148,17 +161,15 @@ struct EachOutput {
 
   template <class T>
   static Packet<T> differentiate(const T* a, TargetSlice<T> y, T tuning, T* grad, Index p) {
-    namespace ei = Eigen::internal;
-    const Packet<T> share = ei::pload<Packet<T>>(y.share);
-    const Packet<T> tuned = ei::pset1<Packet<T>>(tuning);
-    Packet<T> losses = ei::pset1<Packet<T>>(T(0));
+    const Packet<T> share = load(y.share), tuned = tuning;
+    Packet<T> losses = T(0);
     for (Index i = 0; i < p; ++i) {
-      const Packet<T> a_i = ei::pload<Packet<T>>(a + i * panel_width<T>);
-      const Packet<T> y_i = ei::pload<Packet<T>>(y.values + i * panel_width<T>);
-      losses = ei::padd(losses, Self::f(a_i, y_i, tuned));
-      ei::pstore(grad + i * panel_width<T>, ei::pmul(share, Self::r(a_i, y_i, tuned)));
+      const Packet<T> a_i = load(a + i * panel_width<T>);
+      const Packet<T> y_i = load(y.values + i * panel_width<T>);
+      losses = losses + Self::f(a_i, y_i, tuned);
+      store(grad + i * panel_width<T>, share * Self::r(a_i, y_i, tuned));
     }
-    return ei::pmul(share, losses);
+    return share * losses;
   }
 };
 
@@ -169,41 +180,39 @@ struct LinearOutput : EachOutput<Self> {
 
   template <class T>
   static void predict(T*, Index) {}
-
+  template <class T>
+  static void chain(const T*, T*, Index) {}
   template <class T>
   static T grad_output(T y_hat, T y, T tuning, Index) {
-    return Self::r(y_hat, y, tuning);
+    return first(Self::r(Packet<T>(y_hat), Packet<T>(y), Packet<T>(tuning)));
   }
 };
 
 struct LinearSquaredError : LinearOutput<LinearSquaredError> {
   static constexpr const char* loss = "squared_error";
 
-  template <class P>
-  static P r(const P& a, const P& y, const P&) {
-    return Eigen::internal::psub(a, y);
+  template <class T>
+  static Packet<T> r(const Packet<T>& a, const Packet<T>& y, const Packet<T>&) {
+    return a - y;
   }
-  template <class P>
-  static P f(const P& a, const P& y, const P&) {
-    namespace ei = Eigen::internal;
-    const P r = ei::psub(a, y);
-    return ei::pmul(constant<P>(0.5), ei::pmul(r, r));
+  template <class T>
+  static Packet<T> f(const Packet<T>& a, const Packet<T>& y, const Packet<T>&) {
+    const Packet<T> r = a - y;
+    return T(0.5) * (r * r);
   }
 };
 
 struct LinearAbsoluteError : LinearOutput<LinearAbsoluteError> {
   static constexpr const char* loss = "absolute_error";
 
-  template <class P>
-  static P r(const P& a, const P& y, const P&) {
-    namespace ei = Eigen::internal;
-    const P one = constant<P>(1.0);
-    return ei::psub(ei::pand(ei::pcmp_lt(y, a), one), ei::pand(ei::pcmp_lt(a, y), one));
+  template <class T>
+  static Packet<T> r(const Packet<T>& a, const Packet<T>& y, const Packet<T>&) {
+    const Packet<T> one = T(1);
+    return ((y < a) & one) - ((a < y) & one);
   }
-  template <class P>
-  static P f(const P& a, const P& y, const P&) {
-    namespace ei = Eigen::internal;
-    return ei::pabs(ei::psub(a, y));
+  template <class T>
+  static Packet<T> f(const Packet<T>& a, const Packet<T>& y, const Packet<T>&) {
+    return abs(a - y);
   }
 };
 
@@ -213,16 +222,14 @@ struct LinearHuber : LinearOutput<LinearHuber> {
   static constexpr LossParameter parameter{"delta", 1.0, "positive and finite",
                                            [](double d) { return d > 0 && std::isfinite(d); }};
 
-  template <class P>
-  static P r(const P& a, const P& y, const P& delta) {
-    namespace ei = Eigen::internal;
-    return ei::pmax(ei::pmin(ei::psub(a, y), delta), ei::pnegate(delta));
+  template <class T>
+  static Packet<T> r(const Packet<T>& a, const Packet<T>& y, const Packet<T>& delta) {
+    return max(min(a - y, delta), -delta);
   }
-  template <class P>
-  static P f(const P& a, const P& y, const P& delta) {
-    namespace ei = Eigen::internal;
-    const P cut = r(a, y, delta);
-    return ei::pmul(cut, ei::psub(ei::psub(a, y), ei::pmul(constant<P>(0.5), cut)));
+  template <class T>
+  static Packet<T> f(const Packet<T>& a, const Packet<T>& y, const Packet<T>& delta) {
+    const Packet<T> cut = r(a, y, delta);
+    return cut * (a - y - T(0.5) * cut);
   }
 };
 
@@ -231,15 +238,21 @@ template <class Self>
 struct ElementwiseOutput : EachOutput<Self> {
   template <class T>
   static void predict(T* a, Index p) {
-    namespace ei = Eigen::internal;
     for (Index i = 0; i < p; ++i) {
       T* at = a + i * panel_width<T>;
-      ei::pstore(at, Self::o(ei::pload<Packet<T>>(at)));
+      store(at, Self::o(load(at)));
     }
   }
-  template <class P>
-  static P r(const P& a, const P& y, const P&) {
-    return Eigen::internal::psub(Self::o(a), y);
+  template <class T>
+  static void chain(const T* y_hat, T* grad, Index p) {
+    for (Index i = 0; i < p; ++i) {
+      const Index at = i * panel_width<T>;
+      store(grad + at, load(grad + at) * Self::slope(load(y_hat + at)));
+    }
+  }
+  template <class T>
+  static Packet<T> r(const Packet<T>& a, const Packet<T>& y, const Packet<T>&) {
+    return Self::o(a) - y;
   }
 };
 
@@ -247,17 +260,19 @@ struct SigmoidBinaryCrossEntropy : ElementwiseOutput<SigmoidBinaryCrossEntropy> 
   static constexpr const char* output = "sigmoid";
   static constexpr const char* loss = "binary_cross_entropy";
 
-  template <class P>
-  static P o(const P& a) {
+  template <class T>
+  static Packet<T> o(const Packet<T>& a) {
     return logistic(a);
+  }
+  template <class T>
+  static Packet<T> slope(const Packet<T>& y_hat) {
+    return y_hat - y_hat * y_hat;
   }
   /// -y log y_hat - (1 - y) log(1 - y_hat); softplus(a) - a y would cancel where the network is
   /// sure.
-  template <class P>
-  static P f(const P& a, const P& y, const P&) {
-    namespace ei = Eigen::internal;
-    const P not_y = ei::psub(constant<P>(1.0), y);
-    return ei::pmadd(y, softplus(ei::pnegate(a)), ei::pmul(not_y, softplus(a)));
+  template <class T>
+  static Packet<T> f(const Packet<T>& a, const Packet<T>& y, const Packet<T>&) {
+    return fma(y, softplus(-a), (T(1) - y) * softplus(a));
   }
   template <class T>
   static T grad_output(T y_hat, T y, T, Index) {
@@ -270,14 +285,17 @@ struct ExpPoisson : ElementwiseOutput<ExpPoisson> {
   static constexpr const char* output = "exp";
   static constexpr const char* loss = "poisson";
 
-  template <class P>
-  static P o(const P& a) {
+  template <class T>
+  static Packet<T> o(const Packet<T>& a) {
     return exponential(a);
   }
-  template <class P>
-  static P f(const P& a, const P& y, const P&) {
-    namespace ei = Eigen::internal;
-    return ei::psub(exponential(a), ei::pmul(a, y));
+  template <class T>
+  static Packet<T> slope(const Packet<T>& y_hat) {
+    return y_hat;
+  }
+  template <class T>
+  static Packet<T> f(const Packet<T>& a, const Packet<T>& y, const Packet<T>&) {
+    return exponential(a) - a * y;
   }
   template <class T>
   static T grad_output(T y_hat, T y, T, Index) {
@@ -295,6 +313,8 @@ class Loss {
   LossParameter parameter;
   /// a <- Y_hat
   void (*predict)(T* a, Index p);
+  /// grad_Y_hat -> grad_A_L, in place
+  void (*chain)(const T* y_hat, T* grad, Index p);
 
   /// grad <- grad_A_L; returns the sum over the lanes of loss times share
   double differentiate(const T* a, TargetSlice<T> y, T* grad, Index p) const {
@@ -319,9 +339,10 @@ constexpr Loss<T> loss_row() {
       Pair::takes_labels,
       Pair::parameter,
       [](T* a, Index p) { Pair::predict(a, p); },
+      [](const T* y_hat, T* grad, Index p) { Pair::chain(y_hat, grad, p); },
       [](const T* a, TargetSlice<T> y, T parameter, T* grad, Index p) {
         EIGEN_ALIGN_MAX T losses[lanes<T>];
-        Eigen::internal::pstore(losses, Pair::differentiate(a, y, parameter, grad, p));
+        store(losses, Pair::differentiate(a, y, parameter, grad, p));
         double sum = 0;
         for (Index j = 0; j < lanes<T>; ++j) sum += static_cast<double>(losses[j]);
         return sum;

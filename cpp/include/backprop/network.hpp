@@ -8,8 +8,8 @@
 #include "backprop/activation.hpp"
 #include "backprop/layout.hpp"
 #include "backprop/loss.hpp"
-#include "backprop/product.hpp"
-#include "backprop/types.hpp"
+#include "backprop/memory.hpp"
+#include "backprop/multiply.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
 

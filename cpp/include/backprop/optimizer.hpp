@@ -1,7 +1,5 @@
-// What becomes of a gradient: a rule receives it as apply(offset in theta, packet, how many of its
-// numbers count), tile by tile, while the sums are still in registers. So plain descent needs no
-// gradient buffer at all.
-// Its upgrades (note 3, "or its upgradations") keep numbers of their own beside each parameter:
+// Gradient descent and its upgrades (note 3, "or its upgradations"), which keep numbers of their
+// own beside each parameter:
 //
 //     sgd        theta <- theta - lr g
 //     momentum   v <- mu v + g,                        theta <- theta - lr v
@@ -14,43 +12,21 @@
 //     lion       theta <- theta - lr (sign(beta_1 m + (1 - beta_1) g) + lambda theta), lambda for W
 //                only, m <- beta_2 m + (1 - beta_2) g
 //
-// t counts the steps from 1. To add one: a struct here and a line in optimizer_table.hpp.
+// t counts the steps from 1. Each struct below is the arithmetic of one of them:
+//   - name, state (the names of the arrays it keeps) and options (with their defaults)
+//   - constants(options, step): the numbers that all parameters of a step share, computed in double
+//   - update(theta, g, s, c): one packet of parameters, whose state is s
+//
+// To add one: a struct here and a line in the table of update.hpp.
 #pragma once
 
 #include <array>
 #include <cmath>
 
-#include "backprop/types.hpp"
+#include "backprop/simd.hpp"
 #include "backprop/vector_math.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
-
-/// theta <- theta - lr grad
-template <class T>
-struct GradientDescent {
-  T* theta;
-  T lr;
-
-  void prefetch(Index at) const { __builtin_prefetch(theta + at, 1); }
-
-  EIGEN_ALWAYS_INLINE void apply(Index at, const Packet<T>& grad, Index count) const {
-    namespace ei = Eigen::internal;
-    const Packet<T> before = load_part(theta + at, count);
-    store_part(theta + at, ei::pmadd(ei::pset1<Packet<T>>(-lr), grad, before), count);
-  }
-};
-
-/// Keeps the gradient, in theta's layout.
-template <class T>
-struct StoreGradient {
-  T* gradient;
-
-  void prefetch(Index at) const { __builtin_prefetch(gradient + at, 1); }
-
-  EIGEN_ALWAYS_INLINE void apply(Index at, const Packet<T>& grad, Index count) const {
-    store_part(gradient + at, grad, count);
-  }
-};
 
 /// A number that tunes an optimizer.
 struct Option {
@@ -58,6 +34,13 @@ struct Option {
   double value;      ///< the default
   const char* rule;  ///< what the number must be, in words
   bool (*valid)(double);
+};
+
+/// What a step is, for an optimizer.
+struct StepNumbers {
+  double t;   ///< its number, from 1
+  double lr;  ///< the learning rate
+  bool of_W;  ///< whether the parameters are weights; decay leaves biases alone
 };
 
 namespace detail {
@@ -76,33 +59,36 @@ constexpr Option decay_option(double value) {
   return {"weight_decay", value, "finite and not negative", is_not_negative};
 }
 
-/// A running mean beta m + (1 - beta) x, as m + (1 - beta) (x - m): one operation less.
-template <class P>
-EIGEN_ALWAYS_INLINE P next_mean(const P& m, const P& rest, const P& x) {
-  namespace ei = Eigen::internal;
-  return ei::pmadd(rest, ei::psub(x, m), m);
+/// A running mean beta m + (1 - beta) x, as m + (1 - beta) (x - m), which is one operation less.
+template <class T>
+BACKPROP_INLINE Packet<T> next_mean(const Packet<T>& m, T one_minus_beta, const Packet<T>& x) {
+  return fma(one_minus_beta, x - m, m);
 }
 /// The same of squares.
-template <class P>
-EIGEN_ALWAYS_INLINE P next_mean_square(const P& v, const P& rest, const P& g) {
-  namespace ei = Eigen::internal;
-  return ei::pmadd(rest, ei::psub(ei::pmul(g, g), v), v);
+template <class T>
+BACKPROP_INLINE Packet<T> next_mean_square(const Packet<T>& v, T one_minus_beta,
+                                           const Packet<T>& g) {
+  return fma(one_minus_beta, g * g - v, v);
 }
 
 }  // namespace detail
-
-// Each struct below has its name, the names of the arrays it keeps (its state), its options, and
-//   - numbers(options, t, lr, decay, c): the numbers of step t, into c; decay is 1 for W, 0 for b
-//   - update(theta, g, s, c): one packet of parameters, s being that of each array.
 
 struct Sgd {
   static constexpr const char* name = "sgd";
   static constexpr std::array<const char*, 0> state{};
   static constexpr std::array<Option, 0> options{};
-  static void numbers(const double*, double, double lr, double, double* c) { c[0] = -lr; }
-  template <class P>
-  static void update(P& theta, const P& g, P*, const P* c) {
-    theta = Eigen::internal::pmadd(c[0], g, theta);
+  template <class T>
+  struct Constants {
+    T minus_lr;
+  };
+  template <class T>
+  static Constants<T> constants(const double*, StepNumbers step) {
+    return {static_cast<T>(-step.lr)};
+  }
+  template <class T>
+  static BACKPROP_INLINE void update(Packet<T>& theta, const Packet<T>& g, Packet<T>*,
+                                     const Constants<T>& c) {
+    theta = fma(c.minus_lr, g, theta);
   }
 };
 
@@ -114,17 +100,23 @@ struct Velocity {
   static constexpr std::array<const char*, 1> state{"momentum"};
   static constexpr std::array<Option, 2> options{detail::share_option("momentum", 0.9),
                                                  {"lr_in_velocity", 0, "0 or 1", detail::is_flag}};
-  static void numbers(const double* o, double, double lr, double, double* c) {
-    c[0] = o[0];
-    c[1] = o[1] != 0 ? -lr : 1;
-    c[2] = o[1] != 0 ? 1 : -lr;
+  template <class T>
+  struct Constants {
+    T momentum, of_gradient, of_velocity;
+  };
+  template <class T>
+  static Constants<T> constants(const double* option, StepNumbers step) {
+    const auto [momentum, lr_in_velocity] = std::array<double, 2>{option[0], option[1]};
+    return {static_cast<T>(momentum), static_cast<T>(lr_in_velocity != 0 ? -step.lr : 1),
+            static_cast<T>(lr_in_velocity != 0 ? 1 : -step.lr)};
   }
-  template <class P>
-  static void update(P& theta, const P& g, P* s, const P* c) {
-    namespace ei = Eigen::internal;
-    const P scaled = ei::pmul(c[1], g);
-    s[0] = ei::pmadd(c[0], s[0], scaled);
-    theta = ei::pmadd(c[2], Nesterov ? ei::pmadd(c[0], s[0], scaled) : s[0], theta);
+  template <class T>
+  static BACKPROP_INLINE void update(Packet<T>& theta, const Packet<T>& g, Packet<T>* s,
+                                     const Constants<T>& c) {
+    Packet<T>& v = s[0];
+    const Packet<T> scaled = c.of_gradient * g;
+    v = fma(c.momentum, v, scaled);
+    theta = fma(c.of_velocity, Nesterov ? fma(c.momentum, v, scaled) : v, theta);
   }
 };
 
@@ -132,15 +124,20 @@ struct AdaGrad {
   static constexpr const char* name = "adagrad";
   static constexpr std::array<const char*, 1> state{"square"};
   static constexpr std::array<Option, 1> options{detail::eps_option(1e-10)};
-  static void numbers(const double* o, double, double lr, double, double* c) {
-    c[0] = o[0];
-    c[1] = -lr;
+  template <class T>
+  struct Constants {
+    T eps, minus_lr;
+  };
+  template <class T>
+  static Constants<T> constants(const double* option, StepNumbers step) {
+    return {static_cast<T>(option[0]), static_cast<T>(-step.lr)};
   }
-  template <class P>
-  static void update(P& theta, const P& g, P* s, const P* c) {
-    namespace ei = Eigen::internal;
-    s[0] = ei::pmadd(g, g, s[0]);
-    theta = ei::pmadd(c[1], ei::pdiv(g, ei::padd(square_root(s[0]), c[0])), theta);
+  template <class T>
+  static BACKPROP_INLINE void update(Packet<T>& theta, const Packet<T>& g, Packet<T>* s,
+                                     const Constants<T>& c) {
+    Packet<T>& v = s[0];
+    v = fma(g, g, v);
+    theta = fma(c.minus_lr, g / (square_root(v) + c.eps), theta);
   }
 };
 
@@ -149,23 +146,30 @@ struct RmsProp {
   static constexpr std::array<const char*, 1> state{"square"};
   static constexpr std::array<Option, 2> options{detail::share_option("alpha", 0.99),
                                                  detail::eps_option(1e-8)};
-  static void numbers(const double* o, double, double lr, double, double* c) {
-    c[0] = 1 - o[0];
-    c[1] = o[1];
-    c[2] = -lr;
+  template <class T>
+  struct Constants {
+    T one_minus_alpha, eps, minus_lr;
+  };
+  template <class T>
+  static Constants<T> constants(const double* option, StepNumbers step) {
+    const auto [alpha, eps] = std::array<double, 2>{option[0], option[1]};
+    return {static_cast<T>(1 - alpha), static_cast<T>(eps), static_cast<T>(-step.lr)};
   }
-  template <class P>
-  static void update(P& theta, const P& g, P* s, const P* c) {
-    namespace ei = Eigen::internal;
-    s[0] = detail::next_mean_square(s[0], c[0], g);
-    theta = ei::pmadd(c[2], ei::pdiv(g, ei::padd(square_root(s[0]), c[1])), theta);
+  template <class T>
+  static BACKPROP_INLINE void update(Packet<T>& theta, const Packet<T>& g, Packet<T>* s,
+                                     const Constants<T>& c) {
+    Packet<T>& v = s[0];
+    v = detail::next_mean_square(v, c.one_minus_alpha, g);
+    theta = fma(c.minus_lr, g / (square_root(v) + c.eps), theta);
   }
 };
 
-/// With `eps_uncorrected` eps is added to sqrt(v) before the correction of v, as in the paper's
-/// section 2 (Kingma & Ba 2015).
+/// The corrections of m and v are numbers of the step, so they go into `rate` and `eps`:
+/// m^ / (sqrt(v^) + eps) = root / (1 - beta_1^t) m / (sqrt(v) + eps root), root = sqrt(1 -
+/// beta_2^t). With `eps_uncorrected` eps is added to sqrt(v) before the correction of v, as in the
+/// paper's section 2 (Kingma & Ba 2015).
 template <bool Decoupled>
-struct AdamRule {
+struct AdamOf {
   static constexpr const char* name = Decoupled ? "adamw" : "adam";
   static constexpr std::array<const char*, 2> state{"mean", "square"};
   static constexpr std::array<Option, 4 + Decoupled> options = [] {
@@ -175,21 +179,30 @@ struct AdamRule {
     if constexpr (Decoupled) all[4] = detail::decay_option(0.01);
     return all;
   }();
-  static void numbers(const double* o, double t, double lr, double decay, double* c) {
-    const double root = std::sqrt(1 - std::pow(o[1], t));
-    c[0] = 1 - o[0];
-    c[1] = 1 - o[1];
-    c[2] = o[3] != 0 ? o[2] : o[2] * root;
-    c[3] = -lr * root / (1 - std::pow(o[0], t));
-    if constexpr (Decoupled) c[4] = 1 - decay * lr * o[4];
+  template <class T>
+  struct Constants {
+    T one_minus_beta_1, one_minus_beta_2, eps, rate;
+    T kept;  ///< what the decay leaves of theta
+  };
+  template <class T>
+  static Constants<T> constants(const double* option, StepNumbers step) {
+    const auto [beta_1, beta_2, eps, eps_uncorrected] =
+        std::array<double, 4>{option[0], option[1], option[2], option[3]};
+    const double root = std::sqrt(1 - std::pow(beta_2, step.t));
+    const double decay = Decoupled && step.of_W ? option[options.size() - 1] : 0;
+    return {static_cast<T>(1 - beta_1), static_cast<T>(1 - beta_2),
+            static_cast<T>(eps_uncorrected != 0 ? eps : eps * root),
+            static_cast<T>(-step.lr * root / (1 - std::pow(beta_1, step.t))),
+            static_cast<T>(1 - step.lr * decay)};
   }
-  template <class P>
-  static void update(P& theta, const P& g, P* s, const P* c) {
-    namespace ei = Eigen::internal;
-    s[0] = detail::next_mean(s[0], c[0], g);
-    s[1] = detail::next_mean_square(s[1], c[1], g);
-    const P direction = ei::pdiv(s[0], ei::padd(square_root(s[1]), c[2]));
-    theta = ei::pmadd(c[3], direction, Decoupled ? ei::pmul(c[4], theta) : theta);
+  template <class T>
+  static BACKPROP_INLINE void update(Packet<T>& theta, const Packet<T>& g, Packet<T>* s,
+                                     const Constants<T>& c) {
+    Packet<T>&m = s[0], &v = s[1];
+    m = detail::next_mean(m, c.one_minus_beta_1, g);
+    v = detail::next_mean_square(v, c.one_minus_beta_2, g);
+    const Packet<T> direction = m / (square_root(v) + c.eps);
+    theta = fma(c.rate, direction, Decoupled ? c.kept * theta : theta);
   }
 };
 
@@ -199,17 +212,24 @@ struct Lion {
   static constexpr std::array<Option, 3> options{detail::share_option("beta_1", 0.9),
                                                  detail::share_option("beta_2", 0.99),
                                                  detail::decay_option(0)};
-  static void numbers(const double* o, double, double lr, double decay, double* c) {
-    c[0] = 1 - o[0];
-    c[1] = 1 - o[1];
-    c[2] = -lr;
-    c[3] = 1 - decay * lr * o[2];
+  template <class T>
+  struct Constants {
+    T one_minus_beta_1, one_minus_beta_2, minus_lr;
+    T kept;  ///< what the decay leaves of theta
+  };
+  template <class T>
+  static Constants<T> constants(const double* option, StepNumbers step) {
+    const auto [beta_1, beta_2, decay] = std::array<double, 3>{option[0], option[1], option[2]};
+    return {static_cast<T>(1 - beta_1), static_cast<T>(1 - beta_2), static_cast<T>(-step.lr),
+            static_cast<T>(1 - step.lr * (step.of_W ? decay : 0))};
   }
-  template <class P>
-  static void update(P& theta, const P& g, P* s, const P* c) {
-    namespace ei = Eigen::internal;
-    theta = ei::pmadd(c[2], sign(detail::next_mean(s[0], c[0], g)), ei::pmul(c[3], theta));
-    s[0] = detail::next_mean(s[0], c[1], g);
+  template <class T>
+  static BACKPROP_INLINE void update(Packet<T>& theta, const Packet<T>& g, Packet<T>* s,
+                                     const Constants<T>& c) {
+    Packet<T>& m = s[0];
+    const Packet<T> direction = sign(detail::next_mean(m, c.one_minus_beta_1, g));
+    theta = fma(c.minus_lr, direction, c.kept * theta);
+    m = detail::next_mean(m, c.one_minus_beta_2, g);
   }
 };
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "backprop/available.hpp"
-#include "backprop/types.hpp"
+#include "backprop/panels.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>

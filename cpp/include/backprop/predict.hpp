@@ -12,15 +12,6 @@ BACKPROP_NAMESPACE_BEGIN
 /// whatever the size of the data set.
 constexpr Index examples_at_once = 512;
 
-/// Copies a matrix of n rows and m examples out of its panels, to out[j * n + i].
-template <class T>
-void unpack(const Panels<T>& panels, Index n, Index first, Index m, T* out) {
-  for (Index j = first; j < first + m; ++j) {
-    const T* from = panels.slice(j / lanes<T>) + j % lanes<T>;
-    for (Index i = 0; i < n; ++i) out[j * n + i] = from[i * panel_width<T>];
-  }
-}
-
 /// Passes a batch forward on as many of the threads as it is worth; calls then(slices) on each
 /// range of examples when its A_L is there.
 template <class T, class F>
@@ -38,9 +29,10 @@ void forward_in_parts(const Network<T>& net, Workspace<T>& ws, const Examples<T>
   forward_batch(net, ws, X, batch, parts, threads, [&](Slices slices, T*) { then(slices); });
 }
 
-/// Y_hat (m x p, rows are examples) for all of X.
+/// Y_hat (m x p, rows are examples) for all of X, or A_L, its pre-activation.
 template <class T>
-void predict(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, int threads, T* Y_hat) {
+void predict(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, int threads, T* Y_hat,
+             bool activated = true) {
   const FlushDenormals flush;
   const Index p = net.layout().n_outputs(), L = net.layout().n_layers();
   ws.reserve_scratch(threads);
@@ -48,9 +40,10 @@ void predict(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, int 
     const Batch batch{nullptr, begin, std::min(ws.capacity, X.count - begin)};
     forward_in_parts(net, ws, X, batch, threads, [&](Slices slices) {
       for (Index s = slices.begin; s < slices.end; ++s) {
-        net.loss().predict(ws.h(L).slice(s), p);
+        Panels<T>& output = ws.layer(L).H;
+        if (activated) net.loss().predict(output.slice(s), p);
         const Index first = s * lanes<T>;
-        unpack(ws.h(L), p, first, std::min(lanes<T>, batch.count - first), Y_hat + begin * p);
+        unpack(output, p, first, std::min(lanes<T>, batch.count - first), Y_hat + begin * p);
       }
     });
   }
@@ -62,7 +55,7 @@ double mean_loss(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, 
                  int threads) {
   const FlushDenormals flush;
   const Index p = net.layout().n_outputs(), L = net.layout().n_layers();
-  const double unit = unit_share(y, {nullptr, 0, X.count});
+  const double share = share_of_1(y, {nullptr, 0, X.count});
   ws.reserve_scratch(threads);
   double loss = 0;
   for (Index begin = 0; begin < X.count; begin += ws.capacity) {
@@ -70,7 +63,8 @@ double mean_loss(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, 
     forward_in_parts(net, ws, X, batch, threads, [&](Slices slices) {
       for (Index s = slices.begin; s < slices.end; ++s)
         ws.loss[static_cast<std::size_t>(s)] = net.loss().differentiate(
-            ws.h(L).slice(s), load_targets(y, batch, ws, s, p, unit), ws.grad_a(L).slice(s), p);
+            ws.layer(L).H.slice(s), gather_targets(y, batch, ws, s, p, share),
+            ws.layer(L).grad_A.slice(s), p);
     });
     for (Index s = 0; s < ceil_div(batch.count, lanes<T>); ++s)
       loss += ws.loss[static_cast<std::size_t>(s)];
@@ -83,16 +77,17 @@ double mean_loss(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, 
 template <class T>
 void finish_trace(const Network<T>& net, Workspace<T>& ws, const Targets<T>& y, Index m) {
   const Index p = net.layout().n_outputs(), L = net.layout().n_layers();
+  Layer<T>& output = ws.layer(L);
   for (Index s = 0; s < ceil_div(m, lanes<T>); ++s) {
-    net.loss().predict(ws.h(L).slice(s), p);
+    net.loss().predict(output.H.slice(s), p);
     for (Index j = s * lanes<T>; j < std::min(m, (s + 1) * lanes<T>); ++j)
       for (Index i = 0; i < p; ++i) {
         const Index at = i * panel_width<T> + j % lanes<T>;
         const T target =
             y.labels ? T(y.labels[j * y.label_stride] == i)
                      : y.values.data[j * y.values.example_stride + i * y.values.feature_stride];
-        ws.grad_H.back().slice(s)[at] =
-            ws.share[j] * net.loss().grad_output(ws.h(L).slice(s)[at], target, p);
+        output.grad_H.slice(s)[at] =
+            ws.share[j] * net.loss().grad_output(output.H.slice(s)[at], target, p);
       }
   }
 }

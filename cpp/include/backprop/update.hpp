@@ -1,237 +1,414 @@
-// The way from a gradient to new parameters, with what may stand between: penalties, clipping, the
-// state of an optimizer.
+// The one place where theta changes.
 //
-//     g <- grad + l1_k sign(W_k) + l2_k W_k     (never for b_k)
-//     g <- g cut to [-clip_value, clip_value]
-//     g <- g min(1, clip_norm / ||g||)          (the norm over all parameters: a second pass)
-//     theta <- optimizer(theta, g)              (see optimizer.hpp)
-//     rows of W_k longer than max_norm are scaled down to it
+// An optimizer at work (`Optimizer<T>`) has theta, its state beside it and the constants of the
+// present step. It takes a gradient in one of two ways, with bitwise the same result:
+//   - update(): from memory, the open way of a step;
+//   - multiply_and_update(): as the sums of grad_A H^T leave the registers, for steps in which
+//     nothing stands between the gradient and its use, an L2 penalty apart. The gradient is then
+//     never written to memory.
 //
-// The penalty that belongs to the gradient, sum_k l1_k sum |W_k| + l2_k ||W_k||^2 / 2, is summed on
-// the way, task by task, so that it does not depend on the threads.
+// The second way has two forms. Plain descent has so little to do that each packet of sums is used
+// at once. The others wait for memory and for the divider: a root and a quotient take two thirds of
+// the time of an example's sums, and a sixth of it from the multipliers. So the packets of a tile
+// are updated one by one between the examples of the next tile, where one after another they would
+// wait for each other. That takes registers beside the sums; with 16 of them a tile is updated at
+// once.
 #pragma once
 
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
+#include "backprop/backward.hpp"
 #include "backprop/optimizer.hpp"
-#include "backprop/product.hpp"
-#include "backprop/types.hpp"
 
 BACKPROP_NAMESPACE_BEGIN
 
-/// A rectangle of parameters of layer k, and the gradient of each.
+/// theta, and the arrays in its layout that an optimizer keeps.
 template <class T>
-struct GradientTile {
-  Index k;
-  bool is_weight;
-  Index at, row_stride;  ///< of theta
-  const T* gradient;
-  Index gradient_stride;
-  Index rows, columns;
-};
+struct Parameters {
+  T* theta = nullptr;
+  T* state[2] = {};
+  Index n_states = 0;
 
-/// The strengths of the penalty of one layer in one step.
-template <class T>
-struct Strengths {
-  T l1, l2;
-};
-
-/// What a tile adds up on the way.
-struct Sums {
-  double penalty = 0;  ///< of its weights, before the update
-  double square = 0;   ///< of its gradient
-};
-
-template <class T>
-struct Update {
-  T* theta;
-  T* state[2];
-  T clip_value;     ///< infinity for none
-  T scale;          ///< of the gradient: what clipping by norm leaves of it
-  T numbers[2][8];  ///< of the optimizer, for b and for W
-  std::vector<Strengths<T>> layers;
+  void prefetch(Index at) const {
+    __builtin_prefetch(theta + at, 1);
+    for (Index i = 0; i < n_states; ++i) __builtin_prefetch(state[i] + at, 1);
+  }
 };
 
 namespace detail {
 
-/// Calls f(column, count) for the packets of a row: count is lanes<T> for all but the last.
+template <class T, class O>
+using ConstantsOf = typename O::template Constants<T>;
+
+/// Calls f(place, count) for the packets of a row of numbers: count is lanes<T> for all but the
+/// last.
 template <class T, class F>
-EIGEN_ALWAYS_INLINE void for_each_of_row(Index columns, F&& f) {
-  Index c = 0;
+BACKPROP_INLINE void for_each_of_row(Index n, F&& f) {
+  Index i = 0;
   // Two at a time, as tiles are wide: the chains of one hide the waits of the other.
-  for (; c + 2 * lanes<T> <= columns; c += 2 * lanes<T>) {
-    f(c, lanes<T>);
-    f(c + lanes<T>, lanes<T>);
+  for (; i + 2 * lanes<T> <= n; i += 2 * lanes<T>) {
+    f(i, lanes<T>);
+    f(i + lanes<T>, lanes<T>);
   }
-  for (; c < columns; c += lanes<T>) f(c, std::min(lanes<T>, columns - c));
+  for (; i < n; i += lanes<T>) f(i, std::min(lanes<T>, n - i));
 }
 
-/// The whole gradient of a packet of parameters: its penalty's part added, cut to clip_value.
-template <class T>
-struct Whole {
-  Packet<T> l1, l2, half_l2, limit;
-
-  EIGEN_ALWAYS_INLINE Whole(const Update<T>& update, const GradientTile<T>& tile) {
-    namespace ei = Eigen::internal;
-    const Strengths<T>& layer = update.layers[static_cast<std::size_t>(tile.k - 1)];
-    l1 = ei::pset1<Packet<T>>(tile.is_weight ? layer.l1 : T(0));
-    l2 = ei::pset1<Packet<T>>(tile.is_weight ? layer.l2 : T(0));
-    half_l2 = ei::pmul(l2, constant<Packet<T>>(0.5));
-    limit = ei::pset1<Packet<T>>(update.clip_value);
-  }
-
-  EIGEN_ALWAYS_INLINE Packet<T> operator()(const Packet<T>& grad, const Packet<T>& theta) const {
-    namespace ei = Eigen::internal;
-    const Packet<T> g = ei::pmadd(l1, sign(theta), ei::pmadd(l2, theta, grad));
-    return ei::pmax(ei::pmin(g, limit), ei::pnegate(limit));
-  }
-  EIGEN_ALWAYS_INLINE Packet<T> penalty(const Packet<T>& theta) const {
-    namespace ei = Eigen::internal;
-    return ei::pmadd(l1, ei::pabs(theta), ei::pmul(half_l2, ei::pmul(theta, theta)));
-  }
-};
-
-/// Where the gradient of a tile comes from, and what has still to be done to it.
-enum class Source {
-  bare,      ///< the tile's sums are the gradient
-  whole,     ///< the penalty is to be added, and clip_value to be kept
-  measured,  ///< an array of whole gradients, to be scaled to clip_norm
-};
-
 /// Updates `count` parameters from `at` on; gradient(theta) is theirs.
-template <class T, class Optimizer, class Gradient>
-EIGEN_ALWAYS_INLINE void update_packet(T* thetas, T* const* states, Index at, Index count,
-                                       const Packet<T>* c, Gradient&& gradient) {
-  constexpr int n_states = static_cast<int>(Optimizer::state.size());
+template <class O, class T, class Gradient>
+BACKPROP_INLINE void update_packet(T* thetas, T* const* states, Index at, Index count,
+                                   const ConstantsOf<T, O>& constants, Gradient&& gradient) {
+  constexpr int n_states = static_cast<int>(O::state.size());
   Packet<T> theta = load_part(thetas + at, count), s[2];
   const Packet<T> g = gradient(theta);
   for (int i = 0; i < n_states; ++i) s[i] = load_part(states[i] + at, count);
-  Optimizer::update(theta, g, s, c);
+  O::update(theta, g, s, constants);
   for (int i = 0; i < n_states; ++i) store_part(states[i] + at, s[i], count);
   store_part(thetas + at, theta, count);
 }
 
-template <class T, class Optimizer, Source source, class Columns>
-EIGEN_ALWAYS_INLINE void update_rows(const Update<T>& update, const GradientTile<T>& tile,
-                                     Columns columns, Sums& sums) {
-  namespace ei = Eigen::internal;
-  constexpr int n_states = static_cast<int>(Optimizer::state.size());
-  Packet<T> c[8];
-  for (int i = 0; i < 8; ++i) c[i] = ei::pset1<Packet<T>>(update.numbers[tile.is_weight][i]);
-  const Packet<T> scale = ei::pset1<Packet<T>>(update.scale);
-  const Whole<T> whole(update, tile);
-  Packet<T> penalty = ei::pset1<Packet<T>>(T(0));
-  T* thetas = update.theta + tile.at;
-  T* states[2] = {};
-  for (int i = 0; i < n_states; ++i) states[i] = update.state[i] + tile.at;
-  const T* gradient = tile.gradient;
-  const Index rows = tile.rows, row_stride = tile.row_stride, stride = tile.gradient_stride;
-  for (Index r = 0; r < rows; ++r) {
-    for_each_of_row<T>(columns, [&](Index column, Index count) {
-      update_packet<T, Optimizer>(thetas, states, column, count, c, [&](const Packet<T>& theta) {
-        const Packet<T> g = load_part(gradient + column, count);
-        if constexpr (source == Source::measured) return ei::pmul(scale, g);
-        if constexpr (source != Source::whole) return g;
-        penalty = ei::padd(penalty, whole.penalty(theta));
-        return whole(g, theta);
+}  // namespace detail
+
+/// A sink that keeps the gradient, in theta's layout.
+template <class T>
+struct StoreGradient {
+  static constexpr Takes takes = Takes::packets;
+  T* gradient;
+
+  void prefetch(Index at) const { __builtin_prefetch(gradient + at, 1); }
+  BACKPROP_INLINE void packet(Index at, const Packet<T>& sums, Index count) const {
+    store_part(gradient + at, sums, count);
+  }
+};
+
+namespace detail {
+
+/// The arrays of n states; none take no room.
+template <class T, std::size_t n>
+struct States {
+  explicit States(T* const* from) { std::copy_n(from, n, arrays); }
+  T* const* data() const { return arrays; }
+  T* arrays[n];
+};
+template <class T>
+struct States<T, 0> {
+  explicit States(T* const*) {}
+  T* const* data() const { return nullptr; }
+};
+
+}  // namespace detail
+
+/// A sink that updates each packet at once. For plain descent it fits in two registers, so that it
+/// reaches the product without a detour through memory.
+template <class T, class O>
+struct UpdatePackets : private detail::States<T, O::state.size()> {
+  static constexpr Takes takes = Takes::packets;
+  T* theta;
+  detail::ConstantsOf<T, O> constants;
+
+  UpdatePackets(const Parameters<T>& parameters, const detail::ConstantsOf<T, O>& constants_)
+      : detail::States<T, O::state.size()>(parameters.state),
+        theta(parameters.theta),
+        constants(constants_) {}
+
+  void prefetch(Index at) const {
+    __builtin_prefetch(theta + at, 1);
+    for (std::size_t i = 0; i < O::state.size(); ++i) __builtin_prefetch(this->data()[i] + at, 1);
+  }
+  BACKPROP_INLINE void packet(Index at, const Packet<T>& sums, Index count) const {
+    detail::update_packet<O>(theta, this->data(), at, count, constants,
+                             [&](const Packet<T>&) { return sums; });
+  }
+};
+
+/// A sink that updates tiles of a W, where there is room in the registers each while the next is
+/// summed. It adds the penalty's part l2 W to the gradient if it has one.
+template <class T, class O, bool has_l2>
+class UpdateTiles {
+ public:
+  static constexpr int n_states = static_cast<int>(O::state.size());
+  static constexpr Takes takes = n_states > 0 && many_registers ? Takes::tiles_later : Takes::tiles;
+
+  UpdateTiles(const Parameters<T>& parameters, const detail::ConstantsOf<T, O>& constants, T l2)
+      : parameters_(parameters), constants_(constants), l2_(l2) {}
+  UpdateTiles(const UpdateTiles&) = delete;
+
+  const Parameters<T>& parameters() const { return parameters_; }
+
+  /// sum l2 W^2 / 2 over the weights updated, before their update.
+  double penalty() const { return penalty_; }
+
+  void tile(const GradientTile<T>& tile) {
+    // Most tiles are whole: a width known to the compiler leaves no loop within a row.
+    if (tile.columns == panel_width<T>)
+      update_rows(tile, std::integral_constant<Index, panel_width<T>>{});
+    else
+      update_rows(tile, tile.columns);
+  }
+
+  /// Keeps a tile a panel wide until the next is summed; its sums go to where this points.
+  T* wait(Index at, Index row_stride, Index rows) {
+    waiting_at_ = at;
+    waiting_row_stride_ = row_stride;
+    waiting_packets_ = 2 * rows;
+    return waiting_sums_;
+  }
+
+  /// Goes through the tile that waits, packet by packet; `next` is where the one after it lies.
+  class Waiting {
+   public:
+    Waiting(UpdateTiles& sink, Index next)
+        : sink_(sink),
+          theta_(sink.parameters_.theta),
+          gradient_(sink.waiting_sums_),
+          at_(sink.waiting_at_),
+          distance_(next - sink.waiting_at_),
+          to_next_row_(sink.waiting_row_stride_ - lanes<T>),
+          packets_(sink.waiting_packets_),
+          squares_(T(0)) {
+      for (int i = 0; i < n_states; ++i) states_[i] = sink.parameters_.state[i];
+      sink.waiting_packets_ = 0;
+    }
+    Waiting(const Waiting&) = delete;
+    ~Waiting() {
+      if constexpr (has_l2) sink_.add_penalty(squares_);
+    }
+
+    Index packets() const { return packets_; }
+
+    /// Asks for the same packet of the tile that will wait next. No nearer than the second cache:
+    /// the sums would drive it out of the first before its turn comes.
+    BACKPROP_INLINE void prefetch_next() const {
+      __builtin_prefetch(theta_ + at_ + distance_, 0, 2);
+      for (int i = 0; i < n_states; ++i) __builtin_prefetch(states_[i] + at_ + distance_, 0, 2);
+    }
+
+    /// Updates one packet. The constants come from memory each time, as the registers are full of
+    /// sums.
+    BACKPROP_INLINE void take() {
+      detail::update_packet<O>(theta_, states_, at_, lanes<T>, sink_.constants_,
+                               [&](const Packet<T>& theta) {
+                                 const Packet<T> g = load(gradient_);
+                                 if constexpr (!has_l2) return g;
+                                 squares_ = fma(theta, theta, squares_);
+                                 return fma(sink_.l2_, theta, g);
+                               });
+      gradient_ += lanes<T>;
+      at_ += packets_ % 2 == 0 ? lanes<T> : to_next_row_;
+      --packets_;
+    }
+
+   private:
+    UpdateTiles& sink_;
+    T* theta_;
+    T* states_[2];
+    const T* gradient_;
+    Index at_, distance_, to_next_row_, packets_;
+    Packet<T> squares_;
+  };
+  Waiting waiting(Index next) { return Waiting(*this, next); }
+
+  /// Updates the last tile of a block.
+  void finish() {
+    for (Waiting last(*this, 0); last.packets() > 0;) last.take();
+  }
+
+ private:
+  template <class Columns>
+  BACKPROP_INLINE void update_rows(const GradientTile<T>& tile, Columns columns) {
+    // Local, so that the compiler knows that no store to theta changes them.
+    const detail::ConstantsOf<T, O> constants = constants_;
+    const Packet<T> l2 = l2_;
+    Packet<T> squares = T(0);
+    T* thetas = parameters_.theta + tile.at;
+    T* states[2] = {};
+    for (int i = 0; i < n_states; ++i) states[i] = parameters_.state[i] + tile.at;
+    const T* sums = tile.sums;
+    const Index rows = tile.rows, row_stride = tile.row_stride, stride = tile.sums_stride;
+    for (Index r = 0; r < rows; ++r) {
+      detail::for_each_of_row<T>(columns, [&](Index column, Index count) {
+        detail::update_packet<O>(thetas, states, column, count, constants,
+                                 [&](const Packet<T>& theta) {
+                                   const Packet<T> g = load_part(sums + column, count);
+                                   if constexpr (!has_l2) return g;
+                                   squares = fma(theta, theta, squares);
+                                   return fma(l2, theta, g);
+                                 });
+      });
+      thetas += row_stride;
+      for (int i = 0; i < n_states; ++i) states[i] += row_stride;
+      sums += stride;
+    }
+    if constexpr (has_l2) add_penalty(squares);
+  }
+
+  void add_penalty(const Packet<T>& squares) {
+    penalty_ += l2_ / 2 * static_cast<double>(sum(squares));
+  }
+
+  const Parameters<T> parameters_;
+  const detail::ConstantsOf<T, O>& constants_;
+  const T l2_;
+  double penalty_ = 0;
+  EIGEN_ALIGN_MAX T waiting_sums_[max_tile_rows * panel_width<T>];
+  Index waiting_at_ = 0, waiting_row_stride_ = 0, waiting_packets_ = 0;
+};
+
+/// An optimizer at work on the parameters of one network.
+template <class T>
+class Optimizer {
+ public:
+  Optimizer(T* theta, Index n_parameters, const char* const* state_names, Index n_states)
+      : state_names_(state_names) {
+    parameters_.theta = theta;
+    parameters_.n_states = n_states;
+    for (Index i = 0; i < n_states; ++i) {
+      state_[i] = Buffer<T>(n_parameters);
+      parameters_.state[i] = state_[i].data();
+    }
+  }
+  Optimizer(const Optimizer&) = delete;
+  virtual ~Optimizer() = default;
+
+  /// What it keeps, in theta's layout, under these names.
+  Index n_states() const { return parameters_.n_states; }
+  const char* state_name(Index i) const { return state_names_[i]; }
+  T* state(Index i) { return state_[i].data(); }
+
+  /// Computes the constants of step t, counted from 1.
+  virtual void begin_step(double t, double lr) = 0;
+
+  /// Updates `count` parameters from `at` on, all of a W or all of a b, by `gradient`, which lies
+  /// in theta's layout, times `scale`.
+  virtual void update(bool of_W, Index at, Index count, const T* gradient, T scale) = 0;
+
+  /// Updates a block by its gradient (see block_gradient); `l2` is the strength of its penalty.
+  /// Returns the penalty of its weights before the update.
+  virtual double multiply_and_update(const Network<T>& net, Workspace<T>& ws, Index m,
+                                     const RowBlock& block, T l2) = 0;
+
+ protected:
+  Parameters<T> parameters_;
+
+ private:
+  const char* const* state_names_;
+  Buffer<T> state_[2];
+};
+
+template <class T, class O>
+class OptimizerOf final : public Optimizer<T> {
+ public:
+  OptimizerOf(T* theta, Index n_parameters, std::vector<double> options)
+      : Optimizer<T>(theta, n_parameters, O::state.data(), static_cast<Index>(O::state.size())),
+        options_(std::move(options)) {}
+
+  void begin_step(double t, double lr) override {
+    of_W_ = O::template constants<T>(options_.data(), {t, lr, true});
+    of_b_ = O::template constants<T>(options_.data(), {t, lr, false});
+  }
+
+  void update(bool of_W, Index at, Index count, const T* gradient, T scale) override {
+    const detail::ConstantsOf<T, O> constants = of_W ? of_W_ : of_b_;
+    const Packet<T> factor = scale;
+    const Parameters<T> p = this->parameters_;
+    detail::for_each_of_row<T>(count, [&](Index i, Index n) {
+      detail::update_packet<O>(p.theta, p.state, at + i, n, constants, [&](const Packet<T>&) {
+        return factor * load_part(gradient + at + i, n);
       });
     });
-    thetas += row_stride;
-    for (int i = 0; i < n_states; ++i) states[i] += row_stride;
-    gradient += stride;
   }
-  if constexpr (source == Source::whole) sums.penalty += static_cast<double>(ei::predux(penalty));
-}
 
-template <class T, class Optimizer, Source source>
-void update_tile(const Update<T>& update, const GradientTile<T>& tile, Sums& sums) {
-  // Most tiles are whole: a width known to the compiler leaves no loop within a row.
-  if (tile.columns == panel_width<T>)
-    update_rows<T, Optimizer, source>(update, tile, std::integral_constant<Index, panel_width<T>>{},
-                                      sums);
-  else
-    update_rows<T, Optimizer, source>(update, tile, tile.columns, sums);
-}
+  double multiply_and_update(const Network<T>& net, Workspace<T>& ws, Index m,
+                             const RowBlock& block, T l2) override {
+    UpdatePackets<T, O> of_b(this->parameters_, of_b_);
+    if (l2 != T(0)) return update_tiles<true>(net, ws, m, block, l2, of_b);
+    if constexpr (!O::state.empty()) return update_tiles<false>(net, ws, m, block, l2, of_b);
+    UpdatePackets<T, O> of_W(this->parameters_, of_W_);
+    block_gradient(net, ws, m, block, of_W, of_b);
+    return 0;
+  }
 
-/// Keeps whole gradients in `gradient`, for a norm to be taken before they are used.
+ private:
+  template <bool has_l2>
+  double update_tiles(const Network<T>& net, Workspace<T>& ws, Index m, const RowBlock& block, T l2,
+                      UpdatePackets<T, O>& of_b) {
+    UpdateTiles<T, O, has_l2> of_W(this->parameters_, of_W_, l2);
+    block_gradient(net, ws, m, block, of_W, of_b);
+    return of_W.penalty();
+  }
+
+  std::vector<double> options_;
+  detail::ConstantsOf<T, O> of_W_{}, of_b_{};
+};
+
+/// An optimizer by name: its facts, and how to put it to work.
 template <class T>
-void measure_tile(const Update<T>& update, const GradientTile<T>& tile, T* gradient, Sums& sums) {
-  namespace ei = Eigen::internal;
-  const Whole<T> whole(update, tile);
-  Packet<T> penalty = ei::pset1<Packet<T>>(T(0)), square = penalty;
-  for (Index r = 0; r < tile.rows; ++r) {
-    const Index at = tile.at + r * tile.row_stride;
-    for_each_of_row<T>(tile.columns, [&](Index column, Index count) {
-      const Packet<T> theta = load_part(update.theta + at + column, count);
-      const Packet<T> g =
-          whole(load_part(tile.gradient + r * tile.gradient_stride + column, count), theta);
-      penalty = ei::padd(penalty, whole.penalty(theta));
-      square = ei::pmadd(g, g, square);
-      store_part(gradient + at + column, g, count);
-    });
-  }
-  sums.penalty += static_cast<double>(ei::predux(penalty));
-  sums.square += static_cast<double>(ei::predux(square));
+struct OptimizerRow {
+  const char* name;
+  const Option* options;
+  Index n_options;
+  std::unique_ptr<Optimizer<T>> (*make)(T* theta, Index n_parameters, std::vector<double> options);
+};
+
+namespace detail {
+
+template <class T, class O>
+constexpr OptimizerRow<T> optimizer_row() {
+  return {O::name, O::options.data(), static_cast<Index>(O::options.size()),
+          [](T* theta, Index n_parameters,
+             std::vector<double> options) -> std::unique_ptr<Optimizer<T>> {
+            return std::make_unique<OptimizerOf<T, O>>(theta, n_parameters, std::move(options));
+          }};
 }
 
 }  // namespace detail
 
-/// Scales the rows of W (row-major) that are longer than `limit` down to it.
 template <class T>
-void limit_rows(T* W, Index rows, Index columns, double limit) {
-  namespace ei = Eigen::internal;
-  for (Index r = 0; r < rows; ++r) {
-    T* row = W + r * columns;
-    Packet<T> square = ei::pset1<Packet<T>>(T(0));
-    detail::for_each_of_row<T>(columns, [&](Index c, Index count) {
-      const Packet<T> w = load_part(row + c, count);
-      square = ei::pmadd(w, w, square);
-    });
-    const double norm = std::sqrt(static_cast<double>(ei::predux(square)));
-    if (!(norm > limit)) continue;
-    const Packet<T> scale = ei::pset1<Packet<T>>(static_cast<T>(limit / norm));
-    detail::for_each_of_row<T>(columns, [&](Index c, Index count) {
-      store_part(row + c, ei::pmul(scale, load_part(row + c, count)), count);
-    });
+constexpr OptimizerRow<T> optimizers[] = {
+    detail::optimizer_row<T, Sgd>(),
+    detail::optimizer_row<T, Velocity<false>>(),
+    detail::optimizer_row<T, Velocity<true>>(),
+    detail::optimizer_row<T, AdaGrad>(),
+    detail::optimizer_row<T, RmsProp>(),
+    detail::optimizer_row<T, AdamOf<false>>(),
+    detail::optimizer_row<T, AdamOf<true>>(),
+    detail::optimizer_row<T, Lion>(),
+};
+
+template <class T>
+const OptimizerRow<T>& find_optimizer(const std::string& name) {
+  std::string known;
+  for (const auto& optimizer : optimizers<T>) {
+    if (name == optimizer.name) return optimizer;
+    known += std::string(known.empty() ? "" : ", ") + optimizer.name;
   }
+  throw std::invalid_argument("`optimizer` must be one of " + known + ", got '" + name + "'");
 }
 
+/// The options of an optimizer, those given in place of the defaults.
 template <class T>
-using UpdateTile = void (*)(const Update<T>&, const GradientTile<T>&, Sums&);
-
-/// The rule of all that is not plain gradient descent: takes whole tiles of a gradient, of layer k.
-template <class T>
-struct TileRule {
-  const Update<T>& update;
-  UpdateTile<T> take;  ///< or null: the gradient is kept, and measured
-  T* gradient;
-  Index n_states, k;
-  Sums& sums;
-
-  void prefetch(Index at) const {
-    __builtin_prefetch(update.theta + at, 1);
-    for (Index i = 0; i < n_states; ++i) __builtin_prefetch(update.state[i] + at, 1);
+std::vector<double> find_options(const OptimizerRow<T>& optimizer,
+                                 const std::map<std::string, double>& given) {
+  std::vector<double> values;
+  std::string known;
+  auto unknown = given;
+  for (Index i = 0; i < optimizer.n_options; ++i) {
+    const Option& option = optimizer.options[i];
+    known += (known.empty() ? "" : ", ") + std::string(option.name);
+    const auto found = unknown.extract(option.name);
+    values.push_back(found.empty() ? option.value : found.mapped());
+    if (!option.valid(values.back()))
+      throw std::invalid_argument("`" + std::string(option.name) + "` must be " + option.rule +
+                                  ", got " + std::to_string(values.back()));
   }
-
-  /// A tile of grad_W.
-  void apply_tile(Index at, Index row_stride, const T* grad, Index grad_stride, Index rows,
-                  Index columns) const {
-    take_tile({k, true, at, row_stride, grad, grad_stride, rows, columns});
-  }
-  /// The first `count` numbers of a packet of grad_b.
-  void apply(Index at, const Packet<T>& grad, Index count) const {
-    EIGEN_ALIGN_MAX T run[lanes<T>];
-    Eigen::internal::pstore(run, grad);
-    take_tile({k, false, at, 0, run, 0, 1, count});
-  }
-
- private:
-  void take_tile(const GradientTile<T>& tile) const {
-    if (take == nullptr)
-      detail::measure_tile(update, tile, gradient, sums);
-    else
-      take(update, tile, sums);
-  }
-};
+  if (!unknown.empty())
+    throw std::invalid_argument("`options` of " + std::string(optimizer.name) + " must be " +
+                                (known.empty() ? "left out" : "among " + known) + ", got '" +
+                                unknown.begin()->first + "'");
+  return values;
+}
 
 BACKPROP_NAMESPACE_END

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from backprop.cli._options import COMMANDS, build_parser
+from backprop.cli._commands import COMMANDS, build_parser
 
 __all__ = ["main"]
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = COMMANDS[args.command]
     try:
         if getattr(args, "config", None) is not None:
-            from backprop.cli._config import read
+            from backprop.cli._options import read
 
             # Once more: what the command line does not have comes from the file now.
             defaults = {args.command: read(args.config, command)}

@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from backprop import _backprop
-from backprop._architecture import checked_hidden
-from backprop.optimizers import OPTIMIZERS
-from backprop.schedules import SCHEDULES
+from backprop.core import facts
+from backprop.core.architecture import checked_hidden
+from backprop.training.optimizers import OPTIMIZERS
+from backprop.training.schedules import SCHEDULES
 
 # scikit-learn's names of what the engine calls otherwise.
-ALIASES = {"identity": "linear", "logistic": "sigmoid"}
+ALIASES = {
+    fact.sklearn: name
+    for name, fact in facts.ACTIVATIONS.items()
+    if fact.sklearn not in (None, name)
+}
 
 
 def _kinds(table: dict[str, Any]) -> list[type]:
@@ -26,7 +30,7 @@ def _kinds(table: dict[str, Any]) -> list[type]:
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions({*ALIASES, *_backprop.activations()}), "array-like"],
+    "activation": [StrOptions({*ALIASES, *facts.activations()}), "array-like"],
     "solver": [StrOptions(set(OPTIMIZERS)), *_kinds(OPTIMIZERS)],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from backprop.callbacks import Callback
 from backprop.network import Network
-from backprop.training._arguments import checked_callbacks
+from backprop.training import checked_callbacks
+from backprop.training.callbacks import Callback
 
 
 class Progress:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from backprop.core.inputs import Batch
 from backprop.sklearn._optimizer import Optimizer
 from backprop.sklearn._parameters import dropout_rates
 from backprop.sklearn._progress import Progress
@@ -49,9 +50,11 @@ class Epochs:
         # What lies in memory as it is visited needs no list of positions.
         self._as_it_lies = train is None and not estimator.shuffle
         self._n = len(self._order)
-        self._X = rows(X, net.dtype)
-        self._targets = estimator._engine_targets(y)
-        self._weight = None if sample_weight is None else sample_weight.astype(net.dtype)
+        self._data = Batch(
+            rows(X, net.dtype),
+            estimator._engine_targets(y),
+            None if sample_weight is None else sample_weight.astype(net.dtype),
+        )
         batch_size = _batch_size(estimator.batch_size, self._n)
         dropout = dropout_rates(estimator.dropout, len(net.layer_sizes) - 2)
         if not incremental or not hasattr(estimator, "_optimizer"):
@@ -118,9 +121,7 @@ class Epochs:
             self._order = self._order[permutation]
         order = None if self._as_it_lies else self._order
         rates = self._optimizer.rates(est.max_iter, len(self._starts))
-        loss, failed = self._trainer.epoch(
-            self._X, self._targets, order, rates, self._weight, self._losses
-        )
+        loss, failed = self._trainer.epoch(self._data, order, rates, self._losses)
         if failed >= 0:
             # scikit-learn's weights would be lost from here on; the engine leaves them alone.
             self._theta.fill(np.nan)

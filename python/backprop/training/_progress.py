@@ -71,7 +71,7 @@ def _line(total: int) -> Update:
     return update
 
 
-class Progress:
+class Bar:
     """The bar of one training, a context: drawn at once, after a while, or never.
 
     Parameters
@@ -88,7 +88,7 @@ class Progress:
         self._total, self._stack = total, ExitStack()
         self._update: Update | None = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Bar:
         self._start = time.monotonic()
         return self
 

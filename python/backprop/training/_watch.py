@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from math import inf, isnan
 from typing import Any, NamedTuple
 
-from backprop import metrics as known_metrics
-from backprop._checks import known_name
-from backprop.history import History
-from backprop.network import Network
-from backprop.training._data import Batch
+from backprop.core.checks import known_name
+from backprop.core.inputs import Batch
+from backprop.core.network import Core
+from backprop.training import metrics as metrics_table
+from backprop.training.history import History
 
 
 class Quantity(NamedTuple):
@@ -24,7 +24,7 @@ class Quantity(NamedTuple):
 class Evaluation:
     """The loss and the metrics of held-out examples, or the metrics alone of the trained ones."""
 
-    def __init__(self, network: Network, data: Batch | None, metrics: Any, *, held_out: bool):
+    def __init__(self, network: Core, data: Batch | None, metrics: Any, *, held_out: bool):
         prefix = "val_" if held_out else ""
         if metrics is None:
             # What everyone wants to see, but a pass over all examples only where it was asked for.
@@ -38,7 +38,7 @@ class Evaluation:
         self._data, self._held_out = data, held_out
         self._quantities: list[Quantity] = []
         for metric in named:
-            name, function, larger = known_metrics.get(metric, network.output_name)
+            name, function, larger = metrics_table.get(metric, network.output_name)
             self._quantities.append(Quantity(prefix + name, function, larger))
         names = self.names
         for name in names:
@@ -55,15 +55,15 @@ class Evaluation:
         losses = ["loss", "val_loss"] if self._held_out else ["loss"]
         return losses + [quantity.name for quantity in self._quantities]
 
-    def record(self, network: Network, history: History) -> None:
+    def record(self, network: Core, history: History) -> None:
         """Compute everything for the present weights."""
         if self._data is None:
             return
         X, y, weight = self._data
         if self._held_out:
-            history.append("val_loss", network._core.loss(X, y, False, weight))
+            history.append("val_loss", network.engine.loss(X, y, False, weight))
         if self._quantities:
-            Y_hat = network._core.forward(X, False)
+            Y_hat = network.engine.forward(X, False)
             for quantity in self._quantities:
                 history.append(quantity.name, float(quantity.function(Y_hat, y)))
 

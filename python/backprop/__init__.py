@@ -16,13 +16,13 @@ from typing import Any as _Any
 from backprop import _addresses
 from backprop.core.errors import DivergenceError
 from backprop.core.runtime import __version__, get_num_threads, info, set_num_threads, threads
-from backprop.io import load
 from backprop.network import Network
 
 if TYPE_CHECKING:
     # The public modules as attributes, which `__getattr__` imports when they are first asked for.
     from backprop import data as data
     from backprop import interchange as interchange
+    from backprop import io as io
     from backprop import reference as reference
     from backprop import sklearn as sklearn
     from backprop import training as training
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from backprop.core import runtime as runtime
     from backprop.core import threadpool as threadpool
     from backprop.interchange import from_sklearn, from_torch
+    from backprop.io import load
     from backprop.look import account as account
     from backprop.look import diagnose as diagnose
     from backprop.look import explain as explain
@@ -77,6 +78,7 @@ _LATER = {
     "check_gradients": "look.gradcheck",
     "from_sklearn": "interchange",
     "from_torch": "interchange",
+    "load": "io",
 }
 
 _addresses.install()

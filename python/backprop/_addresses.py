@@ -48,7 +48,7 @@ PUBLIC = {
 # Pickles of earlier versions name these modules for the classes in them.
 _OF_OLD_PICKLES = {
     "_first_wrong": "look._first_wrong",
-    "interchange._sklearn": "exchange._sklearn",
+    "interchange._sklearn": "interchange",
     "interchange._torch_exp": "exchange._torch_exp",
 }
 _MOVED = {

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Options:
-    """A frozen dataclass that checks its fields, each by a rule of `backprop._checks`."""
+    """A frozen dataclass that checks its fields, each by a rule of `core.checks`."""
 
     def _check(self, **rules: Callable[[str, Any], Any]) -> None:
         """Put into each field what its rule makes of (its name, its value)."""

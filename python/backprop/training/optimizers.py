@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+from backprop.core import facts
 from backprop.core.checks import below_one, flag, integer, not_negative
 from backprop.core.choice import Options, choose
 
@@ -28,6 +29,9 @@ __all__ = [
     "core",
     "get",
 ]
+
+# The compiled core has the defaults of what it runs.
+_DEFAULTS = facts.optimizers()
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class AdaGrad(Options):
     """v ← v + g², θ ← θ - η g / (√v + ε) (Duchi et al. 2011)."""
 
     default_lr: ClassVar[float] = 0.01
-    eps: float = 1e-10
+    eps: float = _DEFAULTS["adagrad"]["eps"]
 
     def __post_init__(self) -> None:
         self._check(eps=not_negative)
@@ -68,8 +72,8 @@ class RMSprop(Options):
     """v ← α v + (1 - α) g², θ ← θ - η g / (√v + ε) (Tieleman and Hinton 2012)."""
 
     default_lr: ClassVar[float] = 0.001
-    alpha: float = 0.99
-    eps: float = 1e-8
+    alpha: float = _DEFAULTS["rmsprop"]["alpha"]
+    eps: float = _DEFAULTS["rmsprop"]["eps"]
 
     def __post_init__(self) -> None:
         self._check(alpha=below_one, eps=not_negative)
@@ -83,9 +87,9 @@ class Adam(Options):
     """
 
     default_lr: ClassVar[float] = 0.001
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    eps: float = 1e-8
+    beta_1: float = _DEFAULTS["adam"]["beta_1"]
+    beta_2: float = _DEFAULTS["adam"]["beta_2"]
+    eps: float = _DEFAULTS["adam"]["eps"]
 
     def __post_init__(self) -> None:
         self._check(beta_1=below_one, beta_2=below_one, eps=not_negative)
@@ -95,7 +99,7 @@ class Adam(Options):
 class AdamW(Adam):
     """W ← (1 - η λ) W, then Adam's step (Loshchilov and Hutter 2019); λ leaves biases alone."""
 
-    weight_decay: float = 0.01
+    weight_decay: float = _DEFAULTS["adamw"]["weight_decay"]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,9 +114,9 @@ class Lion(Options):
     """
 
     default_lr: ClassVar[float] = 1e-4
-    beta_1: float = 0.9
-    beta_2: float = 0.99
-    weight_decay: float = 0.0
+    beta_1: float = _DEFAULTS["lion"]["beta_1"]
+    beta_2: float = _DEFAULTS["lion"]["beta_2"]
+    weight_decay: float = _DEFAULTS["lion"]["weight_decay"]
 
     def __post_init__(self) -> None:
         self._check(beta_1=below_one, beta_2=below_one, weight_decay=not_negative)
@@ -150,8 +154,8 @@ Optimizer = SGD | AdaGrad | RMSprop | Adam | AdamW | Lion | LBFGS
 
 OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": SGD(),
-    "momentum": SGD(momentum=0.9),
-    "nesterov": SGD(momentum=0.9, nesterov=True),
+    "momentum": SGD(_DEFAULTS["momentum"]["momentum"]),
+    "nesterov": SGD(_DEFAULTS["nesterov"]["momentum"], nesterov=True),
     "adagrad": AdaGrad(),
     "rmsprop": RMSprop(),
     "adam": Adam(),

@@ -52,7 +52,7 @@ TRAIN = Command(
     "train a network on a data set and save it",
     {
         "data": (
-            # Not required here: the configuration file may have it.
+            # DATA may be missing here, because the configuration file may have it.
             replace(DATA, nargs="*"),
             TARGET,
             NO_HEADER,

@@ -16,7 +16,7 @@ import backprop as bp
 from backprop import io
 from backprop.data import Dataset, Standardizer, encode_labels, load
 
-# The one metadata entry of a model file that is the command line's, JSON like the rest.
+# The command line has one entry in the metadata of a model file, which is JSON like the rest.
 _KEY = "backprop.cli"
 
 
@@ -178,7 +178,7 @@ def labelled(args: Namespace, model: Model) -> Dataset:
     return dataset
 
 
-# A confusion matrix wider than this does not fit a terminal; its largest confusions are listed.
+# A confusion matrix wider than this does not fit a terminal; instead the largest counts are listed.
 _MAX_COLUMNS = 20
 
 
@@ -283,7 +283,7 @@ def _draw(rows: Sequence[Sequence[str]], header: Sequence[str], width: int) -> b
         from rich.table import Table
     except ImportError:
         return False
-    # No markup: a class may be named "[b]".
+    # rich must not look for markup, because a class may be named "[b]".
     console = Console(markup=False, highlight=False)
     if width > console.width:
         return False

@@ -157,7 +157,8 @@ def rates(text: str) -> float | list[float]:
 
 def loss(text: str) -> str | list[Any]:
     """Parse NAME or NAME:PARAMETER of a loss."""
-    # A file may have the two in a list, whose parts come with a comma between.
+    # A configuration file may have name and parameter in a list, which comes here with a comma
+    # between.
     name, colon, parameter = text.replace(",", ":").partition(":")
     known = [known for losses in facts.outputs().values() for known in losses]
     if name not in known:
@@ -285,7 +286,7 @@ def _parsed(option: Option, value: Any) -> Any:
         if not option.takes_table or option.type is None:
             raise argparse.ArgumentTypeError(f"must be no table, got {value!r}")
         return option.type(value)
-    # A list is what stands between commas on the command line, where there is only text.
+    # On the command line a list is a text with commas, and an option parses that.
     text = ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
     parsed = text if option.type is None else option.type(text)
     if option.choices is not None and parsed not in option.choices:

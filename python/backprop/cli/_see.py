@@ -15,14 +15,16 @@ from backprop.core import facts
 from backprop.look import play as play_pages
 from backprop.look.explain import strongest_weight
 
-# Small enough for the reference, which is plain Python, deep enough for every equation.
+# The network is small enough for the reference, which is plain Python, and deep enough for every
+# equation.
 _SIZES = [4, 6, 5, 3]
 
 
 def explain(args: Namespace) -> int:
     """Print where the derivative of the loss of one example w.r.t. one weight comes from."""
     if args.model is None:
-        # The note's figure 2: not softmax, which is 1 whatever its one input.
+        # This is the note's figure 2, with a sigmoid output: softmax of one output is 1 whatever
+        # its input.
         net = bp.Network(
             [1, 1, 1, 1], hidden="sigmoid", output="sigmoid", dtype="float64", seed=args.seed
         )
@@ -93,7 +95,7 @@ def _saved(args: Namespace) -> None:
     if not args.data:
         raise ValueError(f"DATA is required to play with {args.model}; name the data it is for")
     dataset = labelled(args, model)
-    # In the order of the file, so that the examples can be found there.
+    # The examples keep the order of the file, so that they can be found there.
     rng = np.random.default_rng(args.seed)
     n_shown = min(args.examples, len(dataset.X))
     rows = np.sort(rng.choice(len(dataset.X), size=n_shown, replace=False))
@@ -160,7 +162,7 @@ def _random_batch(
     X = rng.standard_normal((m, n)).astype(net.dtype)
     if net.loss_name == "cross_entropy":
         return X, rng.integers(p, size=m)
-    # Targets between 0 and 1 suit the other losses alike.
+    # Targets between 0 and 1 suit all other losses.
     return X, rng.random((m, p)).astype(net.dtype)
 
 

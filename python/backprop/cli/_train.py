@@ -29,7 +29,7 @@ from backprop.training import Run, arguments, optimizers
 from backprop.training.callbacks import Checkpoint
 
 _LR = {"classification": 0.1, "regression": 0.01}
-# Not of the training: it would be the same without.
+# These options do not shape the training, which would be the same without them.
 _NOT_OPTIONS = ("command", "version", "config", "checkpoint", "every", "keep_last", "resume")
 
 
@@ -45,7 +45,7 @@ def train(args: Namespace) -> int:
     """Run the command; 130 if Ctrl-C ended the training after an epoch."""
     out = args.out or _stem(args.data[0]) + ".safetensors"
     folder = os.path.dirname(out) or "."
-    # Found out before the training, not after it.
+    # This is found out before the training rather than after it.
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise OSError(f"{out} cannot be written: {folder} is not a writable folder")
     if args.threads is not None:
@@ -111,7 +111,7 @@ def _untrained(dataset: Dataset, task: str, rows: NDArray[np.int64], args: Names
     loss = args.loss or ("cross_entropy" if names else "squared_error")
     output = _output_of(loss, task)
     if output == "exp":
-        # Counts have no other unit.
+        # Counts are not scaled, because they have no other unit.
         target_scaler = identity(1)
     net = bp.Network(
         [X.shape[1], *args.hidden, n_outputs],
@@ -185,7 +185,7 @@ def _fit(
                 "validation": validation,
                 "callbacks": [last],
                 "progress": True,
-                # They were set for everything this process computes.
+                # The number of threads was set for everything that this process computes.
                 "threads": None,
             },
         )
@@ -224,11 +224,11 @@ def _checkpoint(args: Namespace) -> Checkpoint | None:
 def save_curve(history: Mapping[str, Sequence[float]], path: str, title: str) -> bool:
     """Draw training and validation loss by epoch into ``path``; False without matplotlib."""
     try:
-        # The object interface: pyplot would look for a display and keep the figure.
+        # pyplot is avoided, because it would look for a display and keep the figure.
         from matplotlib.figure import Figure
     except ImportError:
         return False
-    # What font it found instead of which is no message of this program.
+    # Which font it found instead of which is no message of this program.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()

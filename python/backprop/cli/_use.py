@@ -42,7 +42,7 @@ def _lines(model: Model, Y_hat: NDArray[Any], proba: bool) -> Iterator[list[str]
     if not names:
         p = Y_hat.shape[1]
         yield ["prediction"] if p == 1 else [f"prediction_{i + 1}" for i in range(p)]
-        # str of a NumPy scalar: the fewest digits that give the number back in its dtype.
+        # str of a NumPy scalar has the fewest digits that give the number back in its dtype.
         yield from ([str(value) for value in row] for row in Y_hat)
         return
     yield ["prediction", *(f"P({name})" for name in names if proba)]

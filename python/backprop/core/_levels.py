@@ -72,7 +72,8 @@ def load(folders: Iterable[str], forced: str | None) -> ModuleType:
         If it was not compiled, cannot run here, or fails to load.
     """
     try:
-        # By its name: as a statement it would be an import of the package above this room.
+        # It is imported by its name, because the statement would count as an import of the whole
+        # package, which lies above this room.
         cpu = import_module("backprop._cpu")
     except ImportError as error:
         raise ImportError(f"backprop's compiled core is missing: {error}; {_HINT}") from error

@@ -19,7 +19,8 @@ _DTYPES = {
     **{"I8": "|i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1"},
 }
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
-_MOST_HEADER = 100_000_000  # the format's own limit
+# The format sets this limit itself.
+_MOST_HEADER = 100_000_000
 Tensors = dict[str, NDArray[Any]]
 
 
@@ -34,7 +35,7 @@ def encode(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> 
     kept = texts("metadata", metadata)
     header: dict[str, Any] = {"__metadata__": kept} if kept else {}
     data, end = [], 0
-    # The widest first, which leaves every array aligned.
+    # The widest numbers come first, so that every array is aligned to its own.
     for name, array in sorted(tensors.items(), key=lambda item: -item[1].dtype.itemsize):
         dtype = array.dtype.newbyteorder("<")
         if dtype not in _NAMES:
@@ -71,7 +72,8 @@ def decode(file: bytes) -> tuple[Tensors, dict[str, str]]:
         dtype, shape, begin, end = _checked_entry(name, entry, len(data))
         spans.append((begin, end))
         tensors[name] = np.frombuffer(data[begin:end], dtype).reshape(shape)
-    # Sorted, the arrays must follow each other without gap or overlap, up to the last byte.
+    # In the order of their offsets the arrays must follow each other without gap or overlap, up to
+    # the last byte: then the end of each is the beginning of the next.
     edges = [0, *(edge for span in sorted(spans) for edge in span), len(data)]
     if edges[::2] != edges[1::2]:
         raise ValueError("its arrays overlap, or leave bytes that belong to none")

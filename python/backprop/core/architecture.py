@@ -9,7 +9,8 @@ from backprop.core import facts
 from backprop.core.checks import integer, known_name, number
 
 _DTYPES = ("float32", "float64")
-# They can be iterated over, but not as the list of layers somebody meant: a set has no order.
+# These can be iterated over, but nobody meant them as a list of layers: a set has no order, and a
+# string would be read letter by letter.
 _NO_SEQUENCE = (str, bytes, Set, Mapping)
 
 
@@ -75,7 +76,7 @@ def checked_loss(output: Any, loss: Any) -> tuple[str, str, float | None]:
             f"those with one are {', '.join(parameters)}"
         )
     name = parameters[loss][0]
-    # The core knows their ranges.
+    # Any finite number passes here, because the core checks the range of its own parameters.
     return output, loss, number(name, parameter, "finite", lambda _: True)
 
 
@@ -90,7 +91,7 @@ def loss_choice(name: str, parameter: float | None) -> str | tuple[str, float]:
 def checked_dtype(dtype: Any) -> np.dtype[Any]:
     """Return float32 or float64, as the object that native arrays carry: `is` tells them equal."""
     try:
-        # NumPy takes None for float64.
+        # NumPy would take None for float64, which nobody asked for; "" makes it an error.
         name = np.dtype("" if dtype is None else dtype).name
     except TypeError:
         raise TypeError(f"`dtype` must be float32 or float64, got {dtype!r}") from None

@@ -17,7 +17,7 @@ def known_name(argument: str, value: Any, known: Collection[str]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"`{argument}` must be a name, got {type(value).__name__}")
     if value not in known:
-        # Imported where it is needed: it takes longer than the rest of the package.
+        # It is imported here because its import takes longer than that of the package.
         from difflib import get_close_matches
 
         near = get_close_matches(value.lower(), known, n=1)

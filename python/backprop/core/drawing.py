@@ -61,7 +61,7 @@ def curves(history: Mapping[str, Sequence[float]], *, ax: Axes | None = None) ->
             right.plot(_epochs(history[name]), history[name], "--", color=f"C{n}", label=name)
         right.set_ylabel(metrics[0].removeprefix("val_") if len(metrics) == 1 else "metric")
         lines = [*lines, *right.get_lines()]
-    # Above, where no curve can run under it.
+    # The legend stands above the picture, where no curve can run under it.
     names = [str(line.get_label()) for line in lines]
     ax.legend(lines, names, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(names))
     ax.locator_params(axis="x", integer=True)

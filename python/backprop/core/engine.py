@@ -13,7 +13,7 @@ from backprop.core import _levels
 
 _package = sys.modules["backprop"]
 _module = _levels.load(_package.__path__, os.environ.get("BACKPROP_LEVEL"))
-# What an import of a submodule would have done, so that `import backprop._backprop` finds it.
+# The import of a submodule would have done both, and `import backprop._backprop` relies on it.
 sys.modules["backprop._backprop"] = _module
 _package._backprop = _module  # type: ignore[attr-defined]
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from backprop._backprop import _Network, _Trainer
 
-    # The dtype is a fact of the running network, not of a type in the source.
+    # `Any`, because the dtype is chosen when a network is made and is not known from the source.
     Engine: TypeAlias = _Network[Any]
     CompiledTrainer: TypeAlias = _Trainer[Any]
 
@@ -58,6 +58,6 @@ __all__ = [
     "shuffle",
 ]
 
-# By the name of the dtype.
+# The keys are names of dtypes.
 NETWORKS: "dict[str, type[Engine]]" = {"float32": Network32, "float64": Network64}
 TRAINERS: "dict[str, type[CompiledTrainer]]" = {"float32": Trainer32, "float64": Trainer64}

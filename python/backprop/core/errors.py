@@ -15,7 +15,7 @@ class DivergenceError(ArithmeticError):
     """
 
     def __init__(self, message: str, epoch: int, batch: int) -> None:
-        # All three are args, so that the error survives pickling.
+        # All three are handed on as args, because pickling makes the error again from them.
         super().__init__(message, epoch, batch)
         self.epoch = epoch
         self.batch = batch

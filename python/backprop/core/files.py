@@ -89,7 +89,8 @@ def _network(text: str | None, tensors: Tensors, into: type[N]) -> N:
     sizes, dtype = architecture["layer_sizes"], architecture["dtype"]
     if not isinstance(sizes, list) or not all(type(n) is int for n in sizes):
         raise ValueError(f"its layer sizes are corrupted: {sizes!r}")
-    # Weights first: they are as large as the file, so no size in the JSON can ask for more memory.
+    # The weights are taken before a network is made. They are as large as the file, so that no size
+    # in the JSON can ask for more memory than that.
     weights = [
         _take(tensors, name, shape, dtype)
         for k in range(1, len(sizes))
@@ -129,7 +130,8 @@ def replace(path: str | os.PathLike[str], parts: list[Any]) -> None:
     """Write a file so that its name stands for the old content or the new, never for a part."""
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
-    # In the same folder, since only there a rename is one move; with the usual permissions.
+    # The temporary file lies in the same folder, because a rename is one move only within a file
+    # system. `open` gives it the usual permissions.
     temporary = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -142,7 +144,7 @@ def replace(path: str | os.PathLike[str], parts: list[Any]) -> None:
             os.remove(temporary)
         raise
     if os.name == "posix":
-        # The rename itself must outlive a power cut.
+        # The folder is written out too, so that the rename outlives a power cut.
         directory = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(directory)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from backprop.core.checks import integer, known_name, positive
 
-# A string, because naming numpy.random imports it, and that takes longer than this package.
+# The type is a string, because naming numpy.random would import it, which takes longer than the
+# import of this package.
 Draw = Callable[["np.random.Generator", int, int], NDArray[np.float64]]
 
 DEFAULT_SIGMA = 0.01

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from backprop.core import facts
 
-# Rows of probabilities may come from float32 or a file; rounding must not refuse them.
+# Rows of probabilities may have been rounded to float32 or in a text file; their sums may be off 1
+# by so much.
 _SUM_TOLERANCE = 1e-5
 # Numbers that are looked at in one go: 2 MiB of float64, which a level-2 cache holds.
 _CHUNK = 1 << 18

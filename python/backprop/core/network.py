@@ -28,7 +28,7 @@ from backprop.core.trace import Trace
 if TYPE_CHECKING:
     from backprop.core.engine import Engine
 
-# typing.Self is not in Python 3.10.
+# It stands for typing.Self, which Python 3.10 does not have.
 N = TypeVar("N", bound="Core")
 _INT64 = np.dtype(np.int64)
 

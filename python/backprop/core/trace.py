@@ -39,7 +39,8 @@ class Layer:
         vars(self).update(arrays)
 
     def __getattr__(self, name: str) -> Any:
-        # Called only for what is missing, so the engine's arrays cost no detour.
+        # Python calls this for missing attributes only, so that reading an array costs nothing
+        # more.
         if name in Layer.__annotations__ and vars(self).get("k") == 0:
             raise AttributeError(f"layer 0 is the input and has only `H`, not `{name}`")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -68,7 +69,7 @@ class Trace(Sequence[Layer]):
         self.smoothed, self.weighted = smoothed, weighted
         self.loss: float = core_trace["loss"]
         self.Y_hat: NDArray[Any] = core_trace["Y_hat"]
-        # The parameters as they are now: training goes on in place.
+        # The parameters are copied, because training changes them in place.
         parameters = dict(zip(("W", "b"), split(theta.copy(), layer_sizes), strict=True))
         gradients = dict(
             zip(("grad_W", "grad_b"), split(core_trace["grad_theta"], layer_sizes), strict=True)

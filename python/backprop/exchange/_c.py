@@ -142,7 +142,7 @@ def _array(name: str, array: NDArray[Any], real: str) -> Iterator[str]:
     width = _WIDTH
     for value in array.ravel().tolist():
         digits = format(value, form)
-        # 1f is no number of C's, and 1 an integer.
+        # In C, 1f is no number and 1 is an integer.
         number = f"{digits if set(digits) & set('.e') else digits + '.0'}{suffix},"
         if width + 1 + len(number) > _WIDTH:
             yield "\n "

@@ -15,8 +15,9 @@ import numpy as np
 from backprop.exchange._graph import Graph
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-# The tail of the normal distribution, Q(z) exp(z²/2) (1 + 1.25 z) as a polynomial in (z - 6) / (z +
-# 6), the highest power first: that of the engine (vector_math.hpp).
+# These are the coefficients, the highest power first, of a polynomial in (z - 6) / (z + 6) for Q(z)
+# exp(z²/2) (1 + 1.25 z), Q being the tail of the normal distribution. The engine has the same in
+# vector_math.hpp.
 _TAIL = (
     *(1.9912874962849395e-9, 3.5511472254175863e-9, -2.0319608873896132e-8),
     *(-2.3781887871216796e-8, 1.7161505395409783e-7, -1.6198074347928629e-8),
@@ -83,7 +84,7 @@ def _gelu(graph: Graph, a: str) -> str:
         half = graph.add("Mul", a, 0.5)
         return graph.add("Mul", half, graph.add("Add", erf, 1.0))
     magnitude = graph.add("Abs", a)
-    # Q is 0 from here on, and the bound keeps the square finite.
+    # From 39 on Q is 0 in float64; the bound keeps the square finite.
     z = graph.add("Min", magnitude, 39.0)
     x = graph.add("Div", graph.add("Sub", z, 6.0), graph.add("Add", z, 6.0))
     polynomial = graph.add("Add", graph.add("Mul", x, _TAIL[0]), _TAIL[1])
@@ -108,7 +109,7 @@ def _silu(graph: Graph, a: str) -> str:
 
 def _mish(graph: Graph, a: str) -> str:
     """Return a tanh(softplus(a)) = a n / (n + 2), n = e (e + 2), e = exp(a)."""
-    # The quotient is 1 to the last bit from 20 on; the bound keeps n finite.
+    # From 20 on the quotient is 1 to the last bit; the bound keeps n finite.
     e = graph.add("Exp", graph.add("Min", a, 20.0))
     n = graph.add("Mul", e, graph.add("Add", e, 2.0))
     return graph.add("Mul", a, graph.add("Div", n, graph.add("Add", n, 2.0)))
@@ -140,14 +141,14 @@ ACTIVATIONS: dict[str, Formula] = {
         ),
         "return 1.0507009873554805 * (a < 0 ? 1.6732632423543772 * expm1(a) : a);",
     ),
-    # a Phi(a); erfc keeps the digits of the tail
+    # This is a Φ(a); erfc keeps the digits of its tail.
     "gelu": Formula(_gelu, "return 0.5 * a * erfc(-0.7071067811865476 * a);"),
-    # a sigmoid(2u), u = sqrt(2 / pi) (a + 0.044715 a^3)
+    # This is a sigmoid(2u) with u = √(2/π) (a + 0.044715 a³).
     "gelu_tanh": Formula(
         _gelu_tanh, "return a / (1 + exp(-a * (1.5957691216057308 + 0.07135481627260025 * a * a)));"
     ),
     "silu": Formula(_silu, "return a / (1 + exp(-a));"),
-    # a tanh(softplus(a)), whose quotient is 1 to the last bit from 20 on
+    # This is a tanh(softplus(a)); its quotient is 1 to the last bit from 20 on.
     "mish": Formula(
         _mish,
         "const double e = exp(a < 20 ? a : 20), n = e * (e + 2);\n  return a * (n / (n + 2));",
@@ -157,7 +158,7 @@ ACTIVATIONS: dict[str, Formula] = {
     ),
     "hard_tanh": Formula(_hard_tanh, "return a < -1 ? -1 : a > 1 ? 1 : a;"),
 }
-# Softmax is computed of all outputs together.
+# Softmax has no C of its own, because it is computed from all outputs together.
 OUTPUTS: dict[str, Formula] = {
     "softmax": Formula(_node("Softmax", axis=1), None),
     "linear": ACTIVATIONS["linear"],

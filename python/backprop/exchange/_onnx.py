@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 13
-# That of the opset's own time: older runtimes refuse a newer one.
+# The version of the file format is as old as the opset, because older runtimes refuse a newer one.
 _IR_VERSION = 7
 
 

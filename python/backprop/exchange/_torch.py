@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from torch.nn import Module, Sequential
 
 N = TypeVar("N", bound=Core)
-# The class of torch.nn, and its attributes where it computes the same.
+# For each hidden activation the class in torch.nn, and the attributes with which it is the same.
 _HIDDEN = {
     name: (fact.torch, fact.torch_settings)
     for name, fact in facts.ACTIVATIONS.items()
     if fact.torch is not None
 }
 _OUTPUTS = {name: fact.torch for name, fact in facts.OUTPUTS.items() if fact.torch is not None}
-# What does nothing to a prediction.
+# These modules do nothing to a prediction.
 _PASSED_OVER = ("Identity", "Dropout", "AlphaDropout", "FeatureAlphaDropout")
 _KINDS = ("Linear", *dict.fromkeys(kind for kind, _ in _HIDDEN.values()), "Softmax", "Exp")
 _SUPPORTED = ", ".join([*_KINDS[:-1], *_PASSED_OVER])
@@ -76,7 +76,8 @@ def to_torch(net: Core, *, logits: bool = False) -> Sequential:
     nn = torch.nn
     modules: list[Any] = []
     for k, (W_k, b_k) in enumerate(zip(net.W, net.b, strict=True)):
-        # Without initial weights, whose drawing would move the user's random numbers.
+        # The layer is made without initial weights, because drawing them would move the user's
+        # random numbers.
         linear = nn.utils.skip_init(
             nn.Linear, *reversed(W_k.shape), dtype=getattr(torch, net.dtype.name)
         )
@@ -87,7 +88,8 @@ def to_torch(net: Core, *, logits: bool = False) -> Sequential:
         if k < len(net.hidden_names) and net.hidden_names[k] != "linear":
             kind, settings = _HIDDEN[net.hidden_names[k]]
             if kind == "Softplus":
-                # It is linear from the threshold on, by PyTorch's default an error of 2e-9.
+                # PyTorch's softplus is linear from the threshold on; its default of 20 is an error
+                # of 2e-9.
                 settings = {**settings, "threshold": 40.0}
             modules.append(getattr(nn, kind)(**settings))
     if not logits and net.output_name != "linear":
@@ -143,7 +145,7 @@ def _walk(module: Any, path: str) -> Iterator[tuple[str, str, Any]]:
     """Path, kind and module of everything that a nested Sequential runs, in order."""
     kind = _kind(module)
     if kind == "Sequential":
-        # Not its named_children, which leaves out a module that occurs twice.
+        # named_children would leave out a module that occurs twice.
         for name, child in module._modules.items():
             yield from _walk(child, f"{path}.{name}" if path else name)
     elif kind in _KINDS:
@@ -230,7 +232,7 @@ def _of_state_dict(state: Mapping[str, Any]) -> list[Affine]:
         raise ValueError(f"a state dict must have '{without[0]}.weight' with '{without[0]}.bias'")
     order = list(weights)
     if len({re.sub(r"\d+", "#", layer) for layer in order}) == 1:
-        # A file may have sorted its names: 10 before 2.
+        # A file may have sorted the names as texts, 10 before 2.
         order.sort(key=lambda layer: [int(digits) for digits in re.findall(r"\d+", layer)])
     return [
         Affine(f"the layer {layer!r}", weights[layer]["weight"], weights[layer].get("bias"))
@@ -241,6 +243,6 @@ def _of_state_dict(state: Mapping[str, Any]) -> list[Affine]:
 def _array(tensor: Any) -> NDArray[Any]:
     if hasattr(tensor, "detach"):
         tensor = tensor.detach().cpu()
-        # NumPy has no bfloat16; float32 holds each of its numbers.
+        # NumPy has no bfloat16, but float32 holds each of its numbers.
         tensor = tensor.float() if "bfloat16" in str(tensor.dtype) else tensor
     return np.asarray(tensor)

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.colors import Normalize
 
 _RADIUS = 0.32
-_GAP = 2.6  # between layers, where units stand 1 apart
+# The distance between layers; units of a layer stand 1 apart.
+_GAP = 2.6
 _HALVES = "#f2e3c6", "#cfe3f2"
 _COLORS = "coolwarm"
-_INCHES = 0.65  # a unit of length, in a new figure
-_FEW = 6  # lines that can bear their numbers
+# The length 1 in inches, in a new figure.
+_INCHES = 0.65
+# So many lines can have their numbers written on them.
+_FEW = 6
 
 
 def network_diagram(
@@ -66,12 +69,12 @@ def network_diagram(
     shown = [_shown(n, max_units) for n in network.layer_sizes]
     width, height = L * _GAP + 1.6, max(map(len, shown)) + 2.4
     ax = axes(ax, (_INCHES * width + 1.2, _INCHES * height + 0.4))
-    # Not before `axes`, which says how to get matplotlib.
+    # These stand after `axes`, whose error says how to get matplotlib.
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import SymLogNorm
 
     largest = max(float(np.abs(v).max()) for v in values) or 1.0
-    # Logarithmic, as gradients of layers may be orders of magnitude apart.
+    # The scale is logarithmic, because the gradients of layers may be orders of magnitude apart.
     scale = SymLogNorm(largest / 100, vmin=-largest, vmax=largest)
     few = sum(v.size for v in values) <= _FEW
     for k in range(1, L + 1):
@@ -121,7 +124,8 @@ def _draw_weights(
             middle = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + 0.1
             ax.text(*middle, f"{value:.3g}", ha="center", va="bottom", fontsize=9)
     sizes = 2 * np.asarray(scale(numbers)) - 1
-    order = np.argsort(np.abs(sizes))  # the strongest on top
+    # The strongest lines are drawn last, on top of the others.
+    order = np.argsort(np.abs(sizes))
     colors = colormaps[_COLORS]((sizes + 1) / 2)
     colors[:, 3] = 0.2 + 0.8 * np.abs(sizes)
     ax.add_collection(

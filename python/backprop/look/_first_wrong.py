@@ -71,7 +71,7 @@ def first_wrong(
     for name, layer, equation, compiled, expected in _in_order(trace, gradients, *forward, stated):
         difference = np.abs(compiled - expected)
         size = np.linalg.norm(compiled) + np.linalg.norm(expected)
-        # Written so that a NaN is wrong.
+        # The comparison is written so that it fails for a NaN.
         if not np.linalg.norm(difference) <= tolerance * size:
             where = np.unravel_index(difference.argmax(), difference.shape)
             position = tuple(int(i) for i in where)

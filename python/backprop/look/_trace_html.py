@@ -16,7 +16,7 @@ from backprop.look._trace_text import title
 if TYPE_CHECKING:
     from backprop.core.trace import Trace
 
-# ∇W_12ᵀ, relu', Ŷ; else one operator.
+# A token is a symbol such as ∇W_12ᵀ, relu' or Ŷ, or else one character, an operator.
 _TOKEN = re.compile(r"(∇?)([^\W\d_]\w*?|1)(?:_(\d+))?(ᵀ|')?(?=\W|$)|(\S)")
 _CELL = 'style="text-align:right;padding:0 .4em;border:none"'
 _LEFT = 'style="text-align:left;vertical-align:top"'

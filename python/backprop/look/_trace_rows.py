@@ -13,7 +13,7 @@ from backprop.core import facts
 if TYPE_CHECKING:
     from backprop.core.trace import Trace
 
-# Up to so many rows and columns are shown number by number.
+# An array of at most so many rows and columns is shown number by number.
 _LARGEST = 8
 _BARS = " ▁▂▃▄▅▆▇█"
 _N_BINS = 16
@@ -67,7 +67,7 @@ def backward_rows(trace: Trace) -> Iterator[Row]:
         if k == L:
             matched = facts.LOSSES[trace.loss_name].is_difference
             yield Row(f"∇H_{k} = ∂L / ∂Ŷ", t.grad_H)
-            # Ē holds the smoothed labels, w one weight a row.
+            # Ē stands for the smoothed labels, w for the weights of the examples.
             targets = "Ē" if trace.smoothed else "E"
             share = " ⊙ w / Σw" if trace.weighted else " / m"
             yield Row(f"∇A_{k} = (Ŷ - {targets}){share}" if matched else chain, t.grad_A)
@@ -112,9 +112,9 @@ def statistics(array: NDArray[Any]) -> Statistics:
 def _sparkline(values: NDArray[np.float64], low: float, high: float) -> str:
     if not 0 < high - low < np.inf:
         return "█".center(_N_BINS)
-    # By hand: np.histogram refuses a range too narrow for its bins.
+    # The counts are made by hand, because np.histogram refuses a range too narrow for its bins.
     bins = np.minimum((values - low) / (high - low) * _N_BINS, _N_BINS - 1).astype(int)
     counts = np.bincount(bins, minlength=_N_BINS)
-    # Rounded up: a bin with one value is not an empty one.
+    # Heights are rounded up, so that a bin with a single value does not look empty.
     heights = -(-counts * (len(_BARS) - 1) // counts.max())
     return "".join(_BARS[h] for h in heights)

@@ -67,6 +67,6 @@ def rich_table(trace: Trace) -> Table:
         table.add_row(Text(name, style="bold"))
         for row in rows:
             cells = row.equation, str(row.array.shape), "\n".join(values(row.array))
-            # As `Text`, whose brackets are no markup.
+            # The cells are `Text`, in which rich does not take brackets for markup.
             table.add_row(*(Text(cell) for cell in cells))
     return table

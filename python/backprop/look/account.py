@@ -110,7 +110,7 @@ def account(network: Core, X: ArrayLike, y: ArrayLike, lr: float) -> Account:
     twin = network.copy()
     twin.step(X, y, lr)
     after = twin.trace(X, y)
-    # A step too long may end in numbers that overflow: that is an answer, not an error.
+    # A step that is too long may make numbers overflow; the account shows that, it is no error.
     with np.errstate(over="ignore", invalid="ignore"):
         return Account(_layers(before), _layers(after), before.loss, after.loss, lr)
 
@@ -144,6 +144,7 @@ def _norm(array: NDArray[np.floating]) -> float:
 
 
 def _strongest(layer: LayerAccount) -> str:
-    # Equal but for rounding, the first comes first, whatever the instruction set.
+    # Units whose parts differ by rounding alone keep their order, so that the table does not depend
+    # on the instruction set.
     units = np.argsort(-layer.unit_shares.round(6), kind="stable")[:_N_UNITS]
     return ", ".join(f"[{u}] {layer.unit_shares[u]:.1%}" for u in units if layer.unit_shares[u])

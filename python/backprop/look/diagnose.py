@@ -18,20 +18,23 @@ if TYPE_CHECKING:
     from backprop.core.network import Core
     from backprop.core.trace import Trace
 
-# A column whose values are this large, or this much larger than the usual one, drowns the others.
+# A column of X drowns the others if its root mean square is larger than the first number, or larger
+# than that of the median column by the second.
 _LARGE_FEATURE, _UNEVEN_FEATURES = 10.0, 100.0
 _SMALL_FEATURES = 0.01
 _IMBALANCE = 10.0
-# Some units that do nothing are common in a good network, more of them the deeper it is.
+# A good network may well have some units that do nothing, the more the deeper it is; a larger part
+# of a layer than this is a finding.
 _IDLE_UNITS = 0.4
 # Most examples: a ReLU with half of all examples on its flat side is in good health, so that a unit
 # whose slope can be 0 is dead only where it is 0 for all of them.
 _MOST = 0.95
 _VANISHED, _EXPLODED = 1e-3, 1e3
-# A step is too short where one this many times as long would still go as predicted and be worth
-# this part of the loss; not where the loss is below this part of that of a know-nothing network.
+# The learning rate is too low if a step _SHORT times as long still lowers the loss as predicted, by
+# at least the part _WORTH of it. A network whose loss is below the part _LEARNT of that of one with
+# a zero last layer has learnt already.
 _SHORT, _WORTH, _LEARNT = 100.0, 0.1, 0.1
-# Below this a quotient of gradients would be one of flushed numbers.
+# Gradients below this may have been flushed to 0; their quotients mean nothing.
 _TINY = 1e-200
 
 
@@ -76,8 +79,9 @@ def diagnose(network: Core, X: ArrayLike, y: ArrayLike, *, lr: float, n_examples
     """Look for the usual faults; see `Network.diagnose`."""
     lr = positive("lr", lr)
     n_examples = integer("n_examples", n_examples, 1)
-    examples, targets, _ = network.checked(X, y)  # all of it, before it is cut
-    # Evenly spaced: sorted data must not show one class alone.
+    # All examples are checked before some are picked.
+    examples, targets, _ = network.checked(X, y)
+    # The rows are evenly spaced, so that sorted data do not show one class alone.
     rows = np.unique(np.linspace(0, len(examples) - 1, n_examples).astype(int))
     twin = network.astype("float64")
     batch = examples[rows].astype(np.float64), _as_float64(targets[rows])
@@ -98,7 +102,7 @@ def _as_float64(targets: NDArray[Any]) -> NDArray[Any]:
 
 
 def _features(X: NDArray[Any]) -> Iterator[Finding]:
-    # Not by np.square: X may be larger than the memory that is left.
+    # einsum makes no array of squares, for which the memory may not suffice.
     sizes = np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X))
     varied = sizes[sizes > 0]
     if not len(varied):
@@ -141,7 +145,8 @@ def _labels(y: NDArray[Any], p: int, output: str) -> Iterator[Finding]:
 def _units(trace: Trace) -> Iterator[Finding]:
     """Find units whose slope g' is 0 on all examples, or small on most."""
     for t, name in zip(trace[1:-1], trace.activations, strict=False):
-        # ∇A_k = ∇H_k ⊙ g'(A_k) gives every slope but where ∇H_k is 0, as under a dead layer.
+        # The slopes follow from ∇A_k = ∇H_k ⊙ g'(A_k), but not where ∇H_k is 0, as below a dead
+        # layer.
         known = np.abs(t.grad_H) > _TINY
         slopes = np.divide(t.grad_A, t.grad_H, out=np.full(t.A.shape, np.nan), where=known)
         limit = facts.ACTIVATIONS[name].flat
@@ -164,11 +169,11 @@ def _units(trace: Trace) -> Iterator[Finding]:
 def _gradients(trace: Trace) -> Iterator[Finding]:
     norms = {t.k: float(np.linalg.norm(t.grad_A)) for t in trace[1:]}
     first, last = norms[1], norms[len(norms)]
-    # A gradient that is 0 throughout is that of dead units, or of a perfect fit.
+    # A gradient that is 0 throughout comes from dead units or from a perfect fit.
     if not first or not last or _VANISHED < first / last < _EXPLODED:
         return
     ratio = first / last
-    # The layer at which most of it happens.
+    # The finding names the layer at which the gradient changes most.
     steps = {k: _ratio(norms[k], norms[k + 1]) for k in range(1, len(norms))}
     vanishing = ratio < 1
     k = (min if vanishing else max)(steps, key=lambda k: steps[k])
@@ -194,7 +199,7 @@ def _learning_rate(
     def change(rate: float) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
             np.copyto(twin.theta, theta - rate * gradients.theta)
-        # As the core computes it: a loss that overflows is an answer here, not an error.
+        # The engine is asked directly: a loss that overflows is an answer here and no error.
         loss = twin.engine.loss(*batch, False) - gradients.loss
         return loss if np.isfinite(loss) else float("inf")
 
@@ -205,7 +210,7 @@ def _learning_rate(
         remedy = f"lr = {_rescaled(lr, 0.5, lambda rate: change(rate) >= 0):.1g}, which lowers it"
         yield Finding("learning rate too high", None, observed / predicted, message, remedy)
         return
-    # The longest step that still gains half of what is predicted for it.
+    # This is the longest step that still gains half of what is predicted for it.
     longer = _rescaled(lr, 2, lambda rate: change(2 * rate) < -rate * squared_norm)
     better = change(longer)
     for last in (twin.W[-1], twin.b[-1]):

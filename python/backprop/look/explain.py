@@ -24,7 +24,8 @@ from backprop.reference.thin import TALK_TO_HIDDEN, TALK_TO_OUTPUT, TALK_TO_WEIG
 
 __all__ = ["Explanation", "Factor", "Path", "explain", "strongest_weight"]
 
-# How far sum and engine may be apart, relative to the sum of magnitudes.
+# The sum over the paths and the engine's gradient may be apart by so much, relative to the sum of
+# the paths' magnitudes.
 _TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 
 
@@ -119,7 +120,7 @@ class _Sweep:
         self._eps = float(limits.eps)
         top = self.trace[self.L]
         self._y_hat, self._grad_y_hat = top.H[0].tolist(), top.grad_H[0].tolist()
-        # With a class as target, the loss sees a softmax only through that class.
+        # If the target is a class, the loss depends on a softmax output through that class alone.
         self._seen = [r for r, d in enumerate(self._grad_y_hat) if d != 0]
         head = np.array([math.prod(f.value for f in self._head(u)) for u in self._units(self.L)])
         self.slope = {self.L: head}
@@ -127,8 +128,8 @@ class _Sweep:
         self.magnitude = {self.L: np.abs(head)}
         self.best = {self.L: np.abs(head)}
         self.alive = {self.L: (head != 0).astype(np.float64)}
-        # What a rounding of each slope by eps may change: a slope near 0 may be all rounding, and
-        # what is below the smallest normal number may have been flushed to 0.
+        # This bounds what a rounding of each slope by eps changes. A slope near 0 may be nothing
+        # but rounding, and a number below the smallest normal one may have been flushed to 0.
         self._roundable = np.maximum(np.abs(head), float(limits.tiny) / self._eps)
         for q in range(self.L - 1, k - 1, -1):
             W = self.trace[q + 1].W.astype(np.float64)
@@ -147,7 +148,8 @@ class _Sweep:
     def strongest(self, i: int, n_paths: int) -> list[tuple[int, ...]]:
         """Return the units of the strongest paths up from unit i of layer k, strongest first."""
         found: list[tuple[int, ...]] = []
-        # (-magnitude of the best path that begins so, units from the output side, product so far)
+        # An entry is minus the magnitude of the best path that begins so, its units from the output
+        # side, and the product so far.
         start = (-float(self.best[self.k][i]), (i,), float(self.slope[self.k][i]))
         heap: list[tuple[float, tuple[int, ...], float]] = [start]
         while heap and len(found) < n_paths:

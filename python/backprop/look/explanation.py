@@ -131,7 +131,7 @@ def text(e: Explanation) -> str:
 
 
 def _subscript(*numbers: int) -> str:
-    # The note's W_111 is unambiguous only while every number has one digit.
+    # The note's way of writing W_111 can be read only while every number has one digit.
     return ("" if max(numbers) < 10 else ",").join(map(str, numbers))
 
 
@@ -172,7 +172,8 @@ def _questions(factors: tuple[Factor, ...]) -> list[str]:
     names = max(len(f.name) for f in factors)
     lines, asked = [], ""
     for n, f in enumerate(factors):
-        # Two factors make one question: a layer's units, then their activation.
+        # Two factors belong to one question: the one of a layer's units and that of their
+        # activation.
         if f.question != asked or f.name.startswith("∂a_"):
             lines.append(f"  {f.question}")
         asked = f.question

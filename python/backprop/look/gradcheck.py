@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from backprop.look._first_wrong import WrongArray
 
 _STEP = 1e-5
-# How far apart two accounts may be: rounding of the compiled core, truncation of the differences.
+# Two accounts may be so far apart: the compiled core rounds, and differences are truncated.
 _REFERENCE_TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
 _DIFFERENCES_TOLERANCE = {"float32": 1e-4, "float64": 1e-7}
 
@@ -160,7 +160,8 @@ def check_gradients(
 
     n_examples = integer("n_examples", n_examples, 1)
     n_entries = integer("n_entries", n_entries, 1)
-    batch = network.checked(X, y)  # all of it, before it is cut
+    # All examples are checked before some are picked.
+    batch = network.checked(X, y)
     examples, targets = batch.X[:n_examples], batch.y[:n_examples]
     compiled = network.gradients(examples, targets)
     W, b = ([array.tolist() for array in arrays] for arrays in (network.W, network.b))
@@ -245,7 +246,7 @@ def _check(
         where=tuple(int(i) for i in np.unravel_index(worst, compiled.shape)),
         n_measured=len(entries),
         n_kinks=n_kinks,
-        # Written so that a NaN is wrong.
+        # The comparison is written so that it fails for a NaN.
         differences_ok=differences_error <= tolerance_measured,
         ok=reference_error <= tolerance and differences_error <= tolerance_measured,
     )
@@ -310,7 +311,7 @@ class _Differences:
         traced = engine.trace(self._X, self._y, False)
         sides = [
             pre_activation > kink
-            # A_L, the last, has no g.
+            # The last pre-activation, A_L, has no hidden activation.
             for pre_activation, name in zip(traced["A"], engine.hidden_names, strict=False)
             for kink in facts.ACTIVATIONS[name].kinks
         ]

@@ -29,7 +29,7 @@ __all__ = [
     "weight_histograms",
 ]
 
-# One for each class besides its colour, for those who see the colours alike.
+# Each class has a marker besides its colour, for those who see the colours alike.
 _MARKERS = "osD^vP*X<>"
 _N_BINS = 60
 _VANISHED, _EXPLODED = 1e-3, 1e3
@@ -221,7 +221,7 @@ def confusion_matrix(
     counts = np.zeros((n_classes, n_classes), dtype=int)
     np.add.at(counts, (true, said), 1)
     ax = axes(ax)
-    # Each row by its own total: rare classes show as well as common ones.
+    # Each row is shaded by its own total, so that rare classes show as well as common ones.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for r, c in np.ndindex(*counts.shape):
@@ -243,7 +243,8 @@ def _class_regions(ax: Axes, Y_hat: NDArray[Any], extent: Any) -> None:
     p = Y_hat.shape[-1]
     colors = np.array([to_rgb(_color(c)) for c in range(p)])
     said, sure = Y_hat.argmax(axis=-1), Y_hat.max(axis=-1)
-    # White where all classes are equally likely, and never so strong that the points drown.
+    # A region is white where all classes are equally likely, and never so strong that the points
+    # drown in it.
     strength = 0.6 * (sure - 1 / p) / (1 - 1 / p) if p > 1 else np.full(sure.shape, 0.6)
     image = 1 - strength[..., None] * (1 - colors[said])
     ax.imshow(image, extent=extent, origin="lower", aspect="auto", interpolation="bilinear")
@@ -313,7 +314,7 @@ def _ridges(rows: list[tuple[str, NDArray[Any]]], xlabel: str, ax: Axes) -> Axes
     for name, array in rows:
         values = np.asarray(array, dtype=np.float64).ravel()
         zeros = float((values == 0).mean())
-        # A spike at 0 would flatten everything else.
+        # The zeros are left out, because their spike would flatten everything else.
         names.append(f"{name} ({zeros:.0%} zero)" if zeros else name)
         flat.append(values[values != 0] if 0 < zeros < 1 else values)
     low, high = min(v.min() for v in flat), max(v.max() for v in flat)
@@ -324,10 +325,10 @@ def _ridges(rows: list[tuple[str, NDArray[Any]]], xlabel: str, ax: Axes) -> Axes
     for n, values in enumerate(flat):
         counts = np.histogram(values, edges)[0]
         heights = n + 1.3 * counts / counts.max()
-        # The lower a row, the nearer: it may rise before the one above.
+        # A lower row lies in front and may rise into the one above it.
         ax.stairs(heights, edges, baseline=n, fill=True, color=shades[n], zorder=2 - n)
         ax.stairs(heights, edges, baseline=n, color="white", lw=0.6, zorder=2 - n)
-    # At most about fifteen labels, however many epochs.
+    # About fifteen labels can be read, however many epochs there are.
     every = -(-len(rows) // 15)
     ticks = range(0, len(rows), every)
     ax.set_yticks(ticks, [names[n] for n in ticks])

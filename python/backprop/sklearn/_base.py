@@ -160,7 +160,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         if self.early_stopping and validation is None:
             stratify = self.n_outputs_ == 1 and is_classifier(self)
             train, validation = split(self, X, y, sample_weight, stratify)
-        # With warm_start the weights may come from a fit with other settings, and no such curve.
+        # With warm_start the weights may come from a fit with other settings, which has no such
+        # curve.
         if not hasattr(self, "loss_curve_"):
             self._start_curve()
         if self.best_loss_ is None and not self.early_stopping:
@@ -304,7 +305,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         state = dict(super().__getstate__())
         if "_network" in state:
             self._adopt()
-            # The network has these numbers already, and views would come back as copies.
+            # They are left out, because the network has their numbers and views come back as
+            # copies.
             for name in ("_views", "coefs_", "intercepts_"):
                 del state[name]
         return state

@@ -19,7 +19,7 @@ from backprop.sklearn._validation import Validation
 from backprop.training import Objective, scipy_options
 from backprop.training.optimizers import LBFGS
 
-# SciPy's status where a callback has raised StopIteration.
+# SciPy returns this status if a callback has raised StopIteration.
 _STOPPED_BY_CALLBACK = 99
 
 
@@ -52,7 +52,8 @@ def fit(
         return constant + 0.5 * float(penalised @ theta)
 
     def reported(theta: NDArray[np.float64], loss: float) -> float:
-        # On scikit-learn's scale, which for several outputs is not that of its gradient.
+        # The loss is reported on scikit-learn's scale, which for several outputs is not that of its
+        # gradient.
         half_norm = 0.5 * float((penalty * theta) @ theta)
         factor: float = estimator._loss_factor()
         return (loss - half_norm) * factor + half_norm
@@ -70,10 +71,12 @@ def fit(
         progress.call("on_epoch_begin")
 
     estimator.n_iter_ = 0
-    # What SciPy makes for a callback takes as long as the gradient of a small network.
+    # A callback is given only where somebody watches, because what SciPy prepares for it takes as
+    # long as the gradient of a small network.
     watched = bool(estimator.callbacks or estimator.verbose or validation is not None)
     progress.call("on_epoch_begin")
-    # SciPy's vectors are short: BLAS's threads only get in each other's way, and in the engine's.
+    # BLAS gets one thread: SciPy's vectors are short, and its threads would only get in the way of
+    # the engine's.
     with _get_threadpool_controller().limit(limits=1, user_api="blas"):
         result = scipy.optimize.minimize(
             Objective(wide, Batch(examples, targets, weight), penalise),

@@ -16,7 +16,7 @@ from backprop.network import Network
 from backprop.training import Snapshot, Trainer, optimizers
 from backprop.training.schedules import SCHEDULES, Plateau, ReduceOnPlateau
 
-# scikit-learn gives up halving and quartering below this.
+# scikit-learn does not divide a learning rate below this any further.
 _SMALLEST_RATE = 1e-6
 
 
@@ -44,7 +44,7 @@ def _schedule(estimator: Any) -> Any:
     if not isinstance(schedule, str):
         return schedule
     if schedule in ("constant", "invscaling", "adaptive"):
-        # As in scikit-learn, whose Adam keeps its rate.
+        # In scikit-learn Adam keeps its rate whatever this parameter is.
         return "constant" if estimator.solver == "adam" else schedule
     return SCHEDULES[schedule]
 
@@ -76,7 +76,7 @@ class Optimizer:
     ) -> Trainer:
         """Return a trainer of ``net`` that has taken all steps so far."""
         made_for = (net, alpha, dropout)
-        # All examples in one batch need no trainer of exactly that size.
+        # If all examples are one batch, a trainer for larger batches does as well.
         fits = self._batch_size == batch_size or n_examples <= batch_size < self._batch_size
         if self._trainer is None or self._made_for != made_for or not fits:
             self._save()

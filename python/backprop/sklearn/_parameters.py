@@ -16,7 +16,7 @@ from backprop.core.architecture import checked_hidden
 from backprop.training.optimizers import OPTIMIZERS
 from backprop.training.schedules import SCHEDULES
 
-# scikit-learn's names of what the engine calls otherwise.
+# scikit-learn calls these activations otherwise than the engine.
 ALIASES = {
     fact.sklearn: name
     for name, fact in facts.ACTIVATIONS.items()

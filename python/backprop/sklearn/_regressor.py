@@ -193,7 +193,8 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         mean = np.average(y, axis=0, weights=sample_weight)
         variance = (weight * (y - mean) ** 2).sum(axis=0)
         if not variance.all():
-            # Its rules for constant targets; for all others its checks would cost half an epoch.
+            # scikit-learn's function has the rules for constant targets. It is not called for
+            # others, because its checks take half as long as an epoch.
             return float(r2_score(y, Y_hat, sample_weight=sample_weight))
         return float((1 - residual / variance).mean())
 

@@ -136,7 +136,8 @@ def require_same_settings(path: str, found: Mapping[str, Any], wanted: Mapping[s
         With the first setting that differs.
     """
     for name, value in wanted.items():
-        # As it would be after a file.
+        # The value is brought into the form it would have after being in a file: tuples become
+        # lists.
         value = json.loads(json.dumps(value))
         if name not in found or found[name] != value:
             raise ValueError(
@@ -209,7 +210,9 @@ class Writer:
     def keep(self, network: Core, saved: Saved, *, is_due: bool, is_best: bool) -> None:
         """Write what an epoch has earned, then forget the oldest."""
         if not np.isfinite(network.theta).all():
-            return  # the next batch will raise a DivergenceError: the checkpoint before it is good
+            # The next batch will raise a DivergenceError, and the checkpoint before this one is
+            # good.
+            return
         if is_best and self._checkpoint.keep_best:
             write(self._best, network, saved)
         if not is_due:

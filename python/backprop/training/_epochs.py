@@ -36,7 +36,7 @@ class Epochs:
 
     def __init__(self, network: Core, settings: Settings, data: Data, hooks: Hooks | None) -> None:
         self._settings, self._data, self._hooks = settings, data, hooks
-        # Of an iterable the largest batch is unknown until it comes.
+        # The largest batch of an iterable is not known before it comes; the trainer grows with it.
         batch_size = data.batch_size if isinstance(data, ArrayData) else settings.batch_size
         self.trainer = settings.trainer(network, batch_size)
 
@@ -55,11 +55,12 @@ class Epochs:
     ) -> EpochResult:
         total, weight = 0.0, 0.0
         for index, batch in enumerate(batches):
-            # An iterable without a length has one rate an epoch.
+            # An iterable without a length has a single rate for the epoch.
             lr = float(rates if isinstance(rates, float) else rates[min(index, len(rates) - 1)])
             batch_weight = batch.total_weight
             if batch_weight == 0:
-                continue  # no step, as in the core's own epoch
+                # The core's own epoch takes no step for a batch without weight either.
+                continue
             self.trainer.reserve(len(batch.X))
             if self._hooks is not None:
                 self._hooks.before(index, lr)

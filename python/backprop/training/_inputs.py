@@ -44,7 +44,8 @@ class Inputs:
         if given.y is None:
             self.data = _batches(network, given)
         else:
-            # Class weights and a share index by labels, which must be known to be right by then.
+            # Class weights and a stratified split index arrays by the labels, so that these have to
+            # be checked before.
             fully = given.class_weight is not None or self._share is not None
             examples = checked_examples(network, given.X, given.y, given.sample_weight, fully=fully)
             rows = None
@@ -105,7 +106,8 @@ def _split(
     network: Core, y: NDArray[Any], share: Any, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows to train on and those held out, each class in its share."""
-    from backprop.data import split_indices  # with readers of files that only this needs
+    # It is imported here because readers of files come with it.
+    from backprop.data import split_indices
 
     if not 0 < share < 1:
         raise ValueError(

@@ -53,7 +53,7 @@ class Objective:
 
 def elastic(network: Core, settings: Settings) -> Penalise:
     """Return the penalty l1 Σ|W_k| + ½ l2 ‖W_k‖² of a network, each layer with its strengths."""
-    # Strengths in theta's layout, 0 for the biases.
+    # The strengths lie in theta's layout and are 0 for the biases.
     l1, l2 = np.zeros(network.theta.size), np.zeros(network.theta.size)
     for flat, strengths in ((l1, settings.l1), (l2, settings.l2)):
         for W_k, strength in zip(split(flat, network.layer_sizes)[0], strengths, strict=False):

@@ -10,7 +10,8 @@ from typing import Any
 
 Update = Callable[[int, str], None]
 _BAR = 24
-# A training that is over sooner needs no bar, nor the time to import one.
+# A training shorter than this, in seconds, shows no bar: importing rich would take a good part of
+# it.
 _PATIENCE = 1.0
 
 
@@ -36,7 +37,7 @@ def bar(total: int) -> Iterator[Update]:
     except ImportError:
         rich_found = False
     else:
-        # In notebooks rich needs widgets and warns without; a line does as well.
+        # In a notebook rich needs the package of widgets and warns without it; a line does as well.
         rich_found = sys.stderr.isatty()
     if not rich_found:
         try:
@@ -64,7 +65,8 @@ def _line(total: int) -> Update:
         done = _BAR * epoch // total
         text = f"epoch {epoch}/{total} [{'#' * done}{'-' * (_BAR - done)}] {numbers}"
         widest = max(widest, len(text))
-        # Spaces rather than a terminal's control sequence: notebooks know only the return.
+        # Spaces wipe out what stood there, because notebooks know no control sequence but the
+        # return.
         sys.stderr.write("\r" + text.ljust(widest))
         sys.stderr.flush()
 

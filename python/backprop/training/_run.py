@@ -59,7 +59,7 @@ class Training(Run):
         saved = None if course.resume is None else self._read(course.resume)
         if self._writer is not None:
             self._writer.open(resumed=course.resume is not None)
-        # Last, after everything that may be refused.
+        # The network is changed only here, after everything that may be refused.
         if saved is not None:
             self._continue_from(*saved)
 
@@ -81,8 +81,9 @@ class Training(Run):
 
     def _descend(self, steps: Epochs) -> None:
         theta = self.network.theta
-        # A loss is known before its batch changes the weights, so those at the end of an epoch are
-        # proven good only by the first batch of the next: the epoch before is kept as well.
+        # A loss is computed before its batch changes the weights. Whether the weights at the end of
+        # an epoch are good shows only in the first batch of the next, so that those of the epoch
+        # before are kept as well.
         older, newer = np.empty_like(theta), theta.copy()
         start = self.epoch
         while True:
@@ -132,7 +133,7 @@ class Training(Run):
         if isinstance(schedule, Constant | ReduceOnPlateau):
             self.lr = lr
             return lr
-        # An iterable without a length changes its rate by the epoch.
+        # An iterable without a length counts as one batch: its rate changes from epoch to epoch.
         rates = schedule.rates(lr, epoch, self.epochs, self._inputs.data.n_batches or 1)
         self.lr = float(rates[0])
         return rates

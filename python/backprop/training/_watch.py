@@ -27,7 +27,8 @@ class Evaluation:
     def __init__(self, network: Core, data: Batch | None, metrics: Any, *, held_out: bool):
         prefix = "val_" if held_out else ""
         if metrics is None:
-            # What everyone wants to see, but a pass over all examples only where it was asked for.
+            # Everyone wants to see the accuracy, but computing it for the examples trained on takes
+            # a pass over all of them, which is made only where it was asked for.
             named = (
                 ["accuracy"] if held_out and network.output_name in ("softmax", "sigmoid") else []
             )

@@ -54,7 +54,8 @@ def top_k(k: int) -> Function:
     def top(Y_hat: NDArray[Any], y: NDArray[Any]) -> float:
         labels = _labels(y)
         true = Y_hat[np.arange(len(labels)), labels][:, None]
-        # Of classes as probable as the true one, those of lower number come first, as in argmax.
+        # Classes that are as probable as the true one come before it if their number is lower, as
+        # argmax has it.
         tied = (Y_hat == true) & (np.arange(Y_hat.shape[1]) < labels[:, None])
         return float(np.mean(((Y_hat > true) | tied).sum(axis=1) < k))
 
@@ -133,7 +134,7 @@ def _of_quantities(function: Function) -> dict[str, Function]:
     return {"linear": function, "exp": function}
 
 
-# "top_K", for any number K, besides.
+# `get` knows "top_K" too, for any number K.
 METRICS: dict[str, Metric] = {
     "accuracy": Metric({"softmax": class_accuracy, "sigmoid": binary_accuracy}, True),
     "f1": Metric({"softmax": class_f1, "sigmoid": binary_f1}, True),

@@ -152,7 +152,8 @@ class OneCycle(Options):
             result: Rates = end + (begin - end) / 2 * (1 + np.cos(np.pi * done))
             return result
 
-        # No step lies before a top at 0 or less: its branch of `where` is never taken then.
+        # If the top is at 0 or before, no step lies before it, and `where` below never takes this
+        # branch.
         up = half_wave(first, lr, t / top if top > 0 else np.ones_like(t))
         down = half_wave(lr, final, (t - top) / (last - top))
         return np.where(t <= top, up, down)
@@ -203,7 +204,7 @@ class ReduceOnPlateau(Options):
             return Plateau(state.lr, loss, 0)
         if state.n_bad < self.patience:
             return state._replace(n_bad=state.n_bad + 1)
-        # PyTorch's: a smaller change than this is none.
+        # PyTorch, whose definition this is, does not make a change smaller than 1e-8.
         lr = max(state.lr * self.factor, self.smallest)
         return Plateau(lr if state.lr - lr > 1e-8 else state.lr, state.best, 0)
 

@@ -17,7 +17,7 @@ from backprop.look.play._problem import problem
 if TYPE_CHECKING:
     from backprop.core.network import Core
 
-# The equations first; `page`, which starts it all, last.
+# A script may use those before it; `page` is the last and starts everything.
 _SCRIPTS = (
     *("equations", "paths", "notation", "stages", "forward", "backward"),
     *("matrices", "diagram", "pictures", "weight", "page"),
@@ -77,7 +77,7 @@ def page(
         lr=lr,
         start=start,
     )
-    # No "<" in the data, so that no name can end the script element it stands in.
+    # The data are written without "<", so that no name in them can end the script element.
     data = json.dumps(about, allow_nan=False).replace("<", "\\u003c")
     parts = {
         "title": html.escape(title),

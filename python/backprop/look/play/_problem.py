@@ -12,14 +12,15 @@ from backprop.core.checks import positive
 from backprop.core.inputs import check_finite
 from backprop.core.network import Core
 
-# The script's own tables: the note's activations (6.1), and the outputs with their matched losses.
+# The script has these in tables of its own: the note's activations (6.1), and the outputs with the
+# losses that go with them.
 HIDDEN = ("relu", "sigmoid", "tanh", "linear")
 LOSSES = {
     "softmax": "cross_entropy",
     "linear": "squared_error",
     "sigmoid": "binary_cross_entropy",
 }
-# More could be computed, but not looked at.
+# The script could compute more, but nobody could look at it.
 MAX_UNITS = 64
 MAX_EXAMPLES = 500
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

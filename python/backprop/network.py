@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 class Network(Core):
     """A fully-connected network with layers 0 (input) .. L (output).
 
-    A_k = W_k H_{k-1} + b_k, H_k = g_k(A_k), Y_hat = O(A_L) (note 5.2); rows are examples.
+    A_k = W_k H_{k-1} + b_k, H_k = g_k(A_k), Y_hat = O(A_L) (note 5.2); rows are examples. The
+    numbers in parentheses are sections of the note, which the chapter "The note, executed" of the
+    documents states.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A network with what stands around it: scalers, the names of classes, reports in tables."""
+"""A network together with its scalers and the names of its classes, and reports on it in tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an option of the command line is, what its text means, and the same from a TOML file.
+"""Options of the command line: what they are, what their texts mean, and the same from TOML files.
 
 An option is data: a name, a line of help, a default and a function that parses its text or says
 what it must be. A configuration file has the same keys under the same rules, as defaults that a

@@ -1,4 +1,4 @@
-"""``backprop explain``, ``diagnose``, ``play``, ``check`` and ``info``: what can be seen."""
+"""``backprop explain``, ``diagnose``, ``play``, ``check`` and ``info``: commands that show."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ import backprop as bp
 from backprop.cli._model import Model, identity
 from backprop.core import facts
 from backprop.core.checks import known_name
+from backprop.core.drawing import curves
 from backprop.data import (
     Dataset,
     Standardizer,
@@ -222,7 +223,7 @@ def _checkpoint(args: Namespace) -> Checkpoint | None:
 
 
 def save_curve(history: Mapping[str, Sequence[float]], path: str, title: str) -> bool:
-    """Draw training and validation loss by epoch into ``path``; False without matplotlib."""
+    """Draw the curves of a training into ``path``; return False where matplotlib is missing."""
     try:
         # pyplot is avoided, because it would look for a display and keep the figure.
         from matplotlib.figure import Figure
@@ -231,13 +232,7 @@ def save_curve(history: Mapping[str, Sequence[float]], path: str, title: str) ->
     # Which font it found instead of which is no message of this program.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    axes = figure.subplots()
-    epochs = range(1, len(history["loss"]) + 1)
-    axes.plot(epochs, history["loss"], label="training")
-    if "val_loss" in history:
-        axes.plot(epochs, history["val_loss"], label="validation")
-        axes.legend()
-    axes.set(xlabel="epoch", ylabel="loss", title=title, yscale="log")
-    axes.grid(alpha=0.3)
+    curves(history, ax=figure.subplots())
+    figure.suptitle(title)
     figure.savefig(path, dpi=150)
     return True

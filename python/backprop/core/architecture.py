@@ -1,4 +1,8 @@
-"""Which sizes, names and dtypes make a network. All raise TypeError or ValueError for others."""
+"""Checks of the sizes, names and dtypes that make a network.
+
+Each function returns its argument in one form, or raises TypeError for a wrong kind and ValueError
+for a wrong value.
+"""
 
 from collections.abc import Iterable, Mapping, Set
 from typing import Any

@@ -1,4 +1,4 @@
-"""The rules for arguments that are no arrays: names, counts, rates."""
+"""The rules for arguments that are no arrays: each function checks one kind of them."""
 
 import operator
 from collections.abc import Callable, Collection, Mapping

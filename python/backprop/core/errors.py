@@ -1,4 +1,4 @@
-"""The one kind of error that is not about an argument."""
+"""The errors of the package that are not about an argument: there is one."""
 
 
 class DivergenceError(ArithmeticError):

@@ -1,4 +1,4 @@
-"""The gradient of the loss w.r.t. every parameter, in one flat array and layer by layer.
+"""The gradient of the loss with respect to every parameter: one flat array, seen layer by layer.
 
 A flat array has the layout of theta: [W_1 b_1 ... W_L b_L], each W_k row by row.
 """

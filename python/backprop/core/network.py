@@ -1,6 +1,10 @@
 """A fully-connected network: checked names, converted data, and the compiled core that computes.
 
 A_k = W_k H_{k-1} + b_k, H_k = g_k(A_k), k = 1..L, and Y_hat = H_L with g_L = O (note 5.2).
+
+Here and in the whole package a number such as 5.2 is a section of the note *Backpropagation*. The
+chapter "The note, executed" of the documents (docs/note.md) states its equations under the same
+numbers.
 """
 
 from __future__ import annotations
@@ -307,7 +311,7 @@ class Core:
         twin.__setstate__({**self.__getstate__(), "dtype": dtype})
         return twin
 
-    def convert(self, X: Any, y: Any, sample_weight: Any = None) -> Batch:
+    def convert(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Batch:
         """Return examples as ``engine`` takes them; what already fits is not looked at further.
 
         Raises
@@ -324,7 +328,7 @@ class Core:
             X, y, None if sample_weight is None else as_weights(sample_weight, self._dtype)
         )
 
-    def checked(self, X: Any, y: Any, sample_weight: Any = None) -> Batch:
+    def checked(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Batch:
         """Return examples as ``engine`` takes them, known to be without fault.
 
         Raises

@@ -1,4 +1,4 @@
-"""What runs: the version, the instruction set chosen, the number of threads."""
+"""The version, the instruction set that was chosen, and the number of threads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Threads that threadpoolctl governs: importing this module tells it of backprop's.
+"""Importing this module lets threadpoolctl limit the threads of backprop.
 
 >>> import backprop.threadpool
 >>> with threadpoolctl.threadpool_limits(1):

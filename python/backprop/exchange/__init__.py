@@ -1,4 +1,4 @@
-"""Networks to and from other programs: one private module a format, this is their face.
+"""Networks to and from other programs; each format has a private module, which this one opens.
 
 What leads in builds a network of the class it is given, so that this room needs no `Network`.
 Nothing of another package is imported before it is needed.

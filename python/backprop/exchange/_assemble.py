@@ -1,4 +1,4 @@
-"""A network from arrays that another program made, once they are known to form a chain."""
+"""A network made from the arrays of another program, after a check that they form a chain."""
 
 from __future__ import annotations
 

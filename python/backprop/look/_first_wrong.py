@@ -1,4 +1,4 @@
-"""Where two passes part: the first array, in the order of computation, on which they disagree.
+"""The first array, in the order of computation, on which two passes disagree.
 
 Every equation of 5.2 takes arrays that came before it. What is first to be wrong was therefore made
 of right ones, by a wrong equation; what is wrong after it may only have inherited it.

@@ -1,4 +1,4 @@
-"""What a `Trace` shows of each array: its name, its equation (note 5.2), its numbers in short."""
+"""The arrays of a `Trace` as it shows them: name, equation (note 5.2), numbers in short."""
 
 from __future__ import annotations
 

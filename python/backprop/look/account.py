@@ -1,4 +1,4 @@
-"""Who answers for the loss: each layer and unit, before a step of gradient descent and after it.
+"""How much of the loss each layer and unit is responsible for, before and after a step.
 
 The norms ‖∇A_k‖ and ‖∇H_k‖ say how much the loss of a batch feels what a layer computes (4.2).
 Shares are of ‖∇θ‖²: a step lowers the loss by η‖∇θ‖² to first order, a sum over parameters of which

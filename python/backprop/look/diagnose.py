@@ -1,4 +1,4 @@
-"""Why a network does not learn: what can be read off one batch, each finding with its number.
+"""Reasons why a network does not learn, as far as one batch shows them.
 
 Each check looks at one fault and returns the findings of it, none on a network in good health.
 """

@@ -1,4 +1,4 @@
-"""One derivative with numbers: a product of factors along each path, summed over all paths.
+"""One derivative as a sum over paths, each of which is a product of factors.
 
 ∂L/∂W_k[i, j] = Σ over paths of ∂L/∂a_L · (∏ ∂a_{q+1}/∂h_q · ∂h_q/∂a_q) · h_{k-1}[j] (4.1, 4.3.2).
 A path takes one unit of every layer from the output down to the weight's own. There may be

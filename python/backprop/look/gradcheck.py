@@ -1,4 +1,4 @@
-"""Three accounts of one gradient: the compiled core, the note in plain Python, and measurement.
+"""A gradient in three ways: by the compiled core, by the note in plain Python, by measurement.
 
 The measurement is central differences of the loss, (L(theta + s e_i) - L(theta - s e_i)) / 2s, in
 float64. Arrays are compared by the relative norm ||g - g'|| / (||g|| + ||g'||).

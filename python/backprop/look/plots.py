@@ -56,12 +56,13 @@ def decision_regions(
     y : array_like (m,)
     ax : Axes, optional
     resolution : int
-        Points a side at which the network is asked.
+        The network computes so many points along each side.
 
     Raises
     ------
     ValueError
-        If the network has not two inputs, or several outputs that are not softmax.
+        If X has not two columns, or the network not two inputs, or several outputs that are not
+        softmax.
     """
     if network.layer_sizes[0] != 2:
         raise ValueError(
@@ -72,14 +73,15 @@ def decision_regions(
     if not softmax and p != 1:
         raise ValueError(f"`network` must have softmax or one output to be drawn, got {p} outputs")
     points, targets = np.asarray(X, dtype=np.float64), np.asarray(y).reshape(len(np.asarray(y)), -1)
-    network.forward(points.astype(network.dtype))
-    ax = axes(ax)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"`X` must have 2 columns, got shape {points.shape}")
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.08 * np.maximum(high - low, 1e-9)
     low, high = low - margin, high + margin
     x1, x2 = (np.linspace(low[c], high[c], resolution) for c in range(2))
     grid = np.stack(np.meshgrid(x1, x2), axis=-1).reshape(-1, 2).astype(network.dtype)
     Y_hat = network.forward(grid).astype(np.float64).reshape(resolution, resolution, p)
+    ax = axes(ax)
     extent = (low[0], high[0], low[1], high[1])
     if softmax:
         _class_regions(ax, Y_hat, extent)

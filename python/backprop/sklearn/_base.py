@@ -1,4 +1,4 @@
-"""What the two estimators share: ``fit`` and ``partial_fit``, curves, and the weights' memory."""
+"""The parts that both estimators have: ``fit``, curves, and the memory of the weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What turns gradients into steps for an estimator, kept from one ``partial_fit`` to the next.
+"""The optimizer of an estimator, whose state lasts from one ``partial_fit`` to the next.
 
 scikit-learn's own two are its "sgd" (momentum with the learning rate in the velocity: v <- mu v -
 eta g, theta <- theta + v, or + mu v - eta g with Nesterov's) and its "adam" (theta <- theta - eta

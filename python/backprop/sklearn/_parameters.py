@@ -1,4 +1,4 @@
-"""What the constructors accept: scikit-learn's parameters, with more values for some of them.
+"""The parameters of the constructors: scikit-learn's, with more values for some of them.
 
 scikit-learn itself checks them against these constraints at the start of ``fit``, so that the
 messages are its own.

@@ -1,4 +1,4 @@
-"""What callbacks are given: how the training of an estimator goes."""
+"""How the training of an estimator goes, as callbacks see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network behind an estimator: scikit-learn's initial weights, its shapes, the same memory."""
+"""The weights of an estimator: drawn as by scikit-learn, in its shapes, in the network's memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training: the settings, the data, the loop, what is watched, and what is kept for later."""
+"""Training of a network: its settings and data, the loop, what is watched, checkpoints."""
 
 from collections.abc import Mapping
 from dataclasses import fields

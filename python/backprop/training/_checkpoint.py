@@ -1,4 +1,4 @@
-"""Checkpoints: a network's file with everything in it that the next epoch depends on.
+"""Checkpoints: the file of a network that has everything the next epoch depends on.
 
 Besides the network, as `backprop.core.files` writes it, a file has the optimizer's state
 (``optimizer.*`` in theta's layout), the history (``history.*``), the best weights of early stopping
@@ -128,7 +128,7 @@ def _saved(
 
 
 def require_same_settings(path: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse to continue a training with other settings than it had: it would be another one.
+    """Refuse to continue a training with other settings than it had, as if it were the same.
 
     Raises
     ------
@@ -208,7 +208,7 @@ class Writer:
         return last or epoch % self._checkpoint.every == 0
 
     def keep(self, network: Core, saved: Saved, *, is_due: bool, is_best: bool) -> None:
-        """Write what an epoch has earned, then forget the oldest."""
+        """Write the checkpoints of an epoch, then remove the oldest."""
         if not np.isfinite(network.theta).all():
             # The next batch will raise a DivergenceError, and the checkpoint before this one is
             # good.

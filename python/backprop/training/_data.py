@@ -1,4 +1,4 @@
-"""What a training reads: arrays cut into batches by an order, or an iterable of ready batches."""
+"""The examples of a training: arrays that are cut into batches, or an iterable of batches."""
 
 from __future__ import annotations
 

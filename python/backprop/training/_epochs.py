@@ -1,4 +1,4 @@
-"""One epoch of mini-batches in the compiled core: in one call, or batch by batch."""
+"""One epoch of mini-batches, in one call of the compiled core or in a call for each batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EpochResult(NamedTuple):
 
 
 class Hooks(NamedTuple):
-    """What happens around each batch, which thereby becomes a call of its own.
+    """Functions around each batch; where there are any, each batch is a call of its own.
 
     ``before(index, lr)``, ``after(loss)``; the latter returns whether to stop.
     """

@@ -1,4 +1,4 @@
-"""What is trained on and what is held out, from the arguments of `Network.fit`."""
+"""The examples to train on and those held out, from the arguments of `Network.fit`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from backprop.training.optimizers import LBFGS
 
 
 class _Ended(Exception):
-    """A callback ended the training: SciPy's own way out depends on its version."""
+    """A callback has ended the training. SciPy's own way to say so depends on its version."""
 
 
 # Adds the gradient of the penalty at theta to an array (n_parameters,), and returns the penalty.

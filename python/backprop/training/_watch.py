@@ -1,4 +1,4 @@
-"""What is computed after an epoch, and whether it is better than before."""
+"""Quantities that are computed after an epoch, and whether they are better than before."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ class Evaluation:
                 history.append(quantity.name, float(quantity.function(Y_hat, y)))
 
     def larger_is_better(self, name: str) -> bool | None:
-        """Whether more of a recorded quantity is better, None if nobody knows."""
+        """Whether a larger value of a recorded quantity is better, None where that is unknown."""
         found = {quantity.name: quantity.larger_is_better for quantity in self._quantities}
         return found.get(name, False)
 
 
 class Watch:
-    """The best value of a quantity so far; a fold over the history, so no file need hold it.
+    """The best value of a quantity so far, which follows from the history alone.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What may watch a training and stop it: callbacks and what they are given, early stopping."""
+"""Callbacks, which watch a training and may stop it; early stopping; when to save checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training recorded: one value an epoch for each quantity."""
+"""The record of a training: for each quantity one value an epoch."""
 
 from __future__ import annotations
 

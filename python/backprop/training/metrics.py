@@ -1,4 +1,4 @@
-"""How good predictions are, in the units people ask for: a table of functions of (Y_hat, y).
+"""Metrics: functions of predictions and targets that say how good the predictions are.
 
 Y_hat (m, p) is what `Network.forward` returns, y the targets as `Network.loss` takes them. Every
 example counts the same.

@@ -1,4 +1,4 @@
-"""The rules that turn a gradient into a step: frozen settings of what runs in the compiled core.
+"""Optimizers: the settings of the rules by which the compiled core turns a gradient into a step.
 
 In the equations θ, g and η are theta, its gradient and the learning rate, m and v running means
 that start at 0, t the number of the step from 1. All arithmetic is parameter by parameter, the

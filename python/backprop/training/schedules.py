@@ -1,4 +1,4 @@
-"""Learning rates over a training: pure functions of the place in it.
+"""Schedules of the learning rate: pure functions of how far a training has come.
 
 ``rates(lr, epoch, epochs, n_batches)`` of a schedule are the learning rates of the batches of an
 epoch. In the equations η is ``lr``; e counts the epochs from 0 and E is their number; t counts the

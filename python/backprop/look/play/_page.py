@@ -1,4 +1,4 @@
-"""The page put together: one HTML file with style, data and scripts in it."""
+"""The page: one HTML file that contains its style, its data and its scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page is about, as JSON: architecture, weights, examples, targets and their names."""
+"""The network and the data of a page as JSON: architecture, weights, examples and names."""
 
 from __future__ import annotations
 

@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 
 import backprop as bp
-from backprop.core import facts
+from backprop.core import engine, facts
 from backprop.exchange import _formulas
 from backprop.training import optimizers
 
 
 def test_every_name_of_the_core_has_a_row_and_no_other():
-    assert list(facts.ACTIVATIONS) == facts.activations()
-    assert list(_formulas.ACTIVATIONS) == facts.activations()
-    assert facts.OUTPUTS.keys() == _formulas.OUTPUTS.keys() == facts.outputs().keys()
-    assert list(facts.LOSSES) == [name for names in facts.outputs().values() for name in names]
+    assert list(facts.ACTIVATIONS) == engine.activations()
+    assert list(_formulas.ACTIVATIONS) == engine.activations()
+    assert facts.OUTPUTS.keys() == _formulas.OUTPUTS.keys() == engine.outputs().keys()
+    assert list(facts.LOSSES) == [name for names in engine.outputs().values() for name in names]
 
 
 def test_losses_with_a_parameter_are_stated_by_the_reference():
-    parameters = facts.loss_parameters()
+    parameters = engine.loss_parameters()
     assert {name for name, fact in facts.LOSSES.items() if fact.stated} == parameters.keys()
 
 
@@ -31,7 +31,7 @@ def test_a_loss_that_cannot_be_stated_is_not_taken_for_another(monkeypatch):
 
 @pytest.mark.parametrize("name", facts.LOSSES)
 def test_a_loss_takes_labels_where_its_row_says_so(name):
-    [output] = [output for output, losses in facts.outputs().items() if name in losses]
+    [output] = [output for output, losses in engine.outputs().items() if name in losses]
     net = bp.Network([2, 3], output=output, loss=name)
     if facts.LOSSES[name].takes_labels:
         assert np.isfinite(net.loss(np.ones((2, 2)), [0, 2]))
@@ -40,9 +40,9 @@ def test_a_loss_takes_labels_where_its_row_says_so(name):
             net.loss(np.ones((2, 2)), [0, 1])
 
 
-@pytest.mark.parametrize("name", facts.optimizers())
+@pytest.mark.parametrize("name", engine.optimizers())
 def test_the_options_of_an_optimizer_have_the_defaults_of_the_core(name):
-    known = facts.optimizers()[name]
+    known = engine.optimizers()[name]
     core_name, options = optimizers.core(optimizers.OPTIMIZERS[name])
     assert core_name == name
     assert options == {option: known[option] for option in options}

@@ -101,10 +101,7 @@ TRAIN = Command(
                 metavar="NAME[:PARAMETER]",
             ),
             Option(
-                "--dtype",
-                "precision of the network",
-                "float32",
-                choices=("float32", "float64"),
+                "--dtype", "precision of the network", "float32", choices=("float32", "float64")
             ),
         ),
         "training": (

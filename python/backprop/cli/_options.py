@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from backprop.core import facts
+from backprop.core import engine
 from backprop.core.checks import known_name
 
 T = TypeVar("T", int, float)
@@ -127,7 +127,7 @@ def weight(text: str) -> tuple[int, int, int]:
 
 def activations(text: str) -> str | list[str]:
     """Parse the name of an activation for all hidden layers, or a comma-separated name for each."""
-    names, known = text.split(","), facts.activations()
+    names, known = text.split(","), engine.activations()
     for name in names:
         if name not in known:
             from difflib import get_close_matches
@@ -160,7 +160,7 @@ def loss(text: str) -> str | list[Any]:
     # A configuration file may have name and parameter in a list, which comes here with a comma
     # between.
     name, colon, parameter = text.replace(",", ":").partition(":")
-    known = [known for losses in facts.outputs().values() for known in losses]
+    known = [known for losses in engine.outputs().values() for known in losses]
     if name not in known:
         raise argparse.ArgumentTypeError(f"unknown loss {name!r}; known are {', '.join(known)}")
     return [name, positive_float(parameter)] if colon else name

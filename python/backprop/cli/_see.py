@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import backprop as bp
 from backprop.cli._model import Model, labelled, table, use_threads
-from backprop.core import facts
+from backprop.core import engine
 from backprop.look import play as play_pages
 from backprop.look.explain import strongest_weight
 
@@ -121,8 +121,8 @@ def check(args: Namespace) -> int:
         print(f"{args.model}: {net!r}, {args.examples} random examples\n{report}")
         return _verdict([report.ok])
     rows, verdicts = [], []
-    for hidden in facts.activations():
-        for output, losses in facts.outputs().items():
+    for hidden in engine.activations():
+        for output, losses in engine.outputs().items():
             for loss in losses:
                 net = bp.Network(
                     _SIZES, hidden=hidden, output=output, loss=loss, dtype="float64", seed=args.seed

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import backprop as bp
 from backprop.cli._model import Model, identity
-from backprop.core import facts
+from backprop.core import engine
 from backprop.core.checks import known_name
 from backprop.core.drawing import curves
 from backprop.data import (
@@ -137,7 +137,7 @@ def _output_of(loss: str | list[Any], task: str) -> str:
     """Return the output activation of a loss, which must suit the task."""
     name = loss if isinstance(loss, str) else loss[0]
     outputs = {"classification": ("softmax",), "regression": ("linear", "exp")}[task]
-    fits = {known: out for out in outputs for known in facts.outputs()[out]}
+    fits = {known: out for out in outputs for known in engine.outputs()[out]}
     if name not in fits:
         raise ValueError(f"--loss must be one of {', '.join(fits)} for {task}, got {name}")
     return fits[name]

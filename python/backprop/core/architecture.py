@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop.core import facts
+from backprop.core import engine
 from backprop.core.checks import integer, known_name, number
 
 _DTYPES = ("float32", "float64")
@@ -35,7 +35,7 @@ def checked_sizes(layer_sizes: Any) -> list[int]:
 
 def checked_hidden(hidden: Any, n_hidden: int, argument: str = "hidden") -> list[str]:
     """Return the name of the activation of each hidden layer."""
-    known = facts.activations()
+    known = engine.activations()
     if isinstance(hidden, str):
         return [known_name(argument, hidden, known)] * n_hidden
     if isinstance(hidden, _NO_SEQUENCE) or not isinstance(hidden, Iterable):
@@ -54,7 +54,7 @@ def checked_loss(output: Any, loss: Any) -> tuple[str, str, float | None]:
 
     The loss may be None, a name, or a pair of name and parameter.
     """
-    matches = facts.outputs()
+    matches = engine.outputs()
     known_name("output", output, matches)
     if loss is None:
         return output, matches[output][0], None
@@ -73,7 +73,7 @@ def checked_loss(output: Any, loss: Any) -> tuple[str, str, float | None]:
         )
     if parameter is None:
         return output, loss, None
-    parameters = facts.loss_parameters()
+    parameters = engine.loss_parameters()
     if loss not in parameters:
         raise ValueError(
             f"`loss` must be a bare name for {loss!r}, which has no parameter, got {parameter!r}; "
@@ -86,7 +86,7 @@ def checked_loss(output: Any, loss: Any) -> tuple[str, str, float | None]:
 
 def loss_choice(name: str, parameter: float | None) -> str | tuple[str, float]:
     """Return a loss as `Network` takes it: a name, with the parameter where that is no default."""
-    default = facts.loss_parameters().get(name)
+    default = engine.loss_parameters().get(name)
     if parameter is None or default is None or parameter == default[1]:
         return name
     return name, parameter

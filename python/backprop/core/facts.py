@@ -1,8 +1,8 @@
 """What is known of each activation and each loss besides its equation, one row for a name.
 
-What the compiled core knows is asked of it: the names themselves (`activations`), which loss goes
-with which output (`outputs`), the parameter of a loss and the options of an optimizer with their
-defaults (`loss_parameters`, `optimizers`). The equations stand in `backprop.reference`.
+What the compiled core knows is asked of it, by `core.engine`: the names themselves, which loss goes
+with which output, the parameter of a loss and the options of an optimizer with their defaults. The
+equations stand in `backprop.reference`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,18 +10,6 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from backprop.core.engine import activations, loss_parameters, optimizers, outputs
-
-__all__ = [
-    "ACTIVATIONS",
-    "LOSSES",
-    "OUTPUTS",
-    "activations",
-    "loss_parameters",
-    "optimizers",
-    "outputs",
-]
 
 # A NumPy number: a Python one would be rounded to float32 to be compared with such targets.
 _LARGEST = np.finfo(np.float64).max

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from backprop.core import facts
+from backprop.core import engine, facts
 from backprop.core.architecture import checked_hidden
 from backprop.training.optimizers import OPTIMIZERS
 from backprop.training.schedules import SCHEDULES
@@ -30,7 +30,7 @@ def _kinds(table: dict[str, Any]) -> list[type]:
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions({*ALIASES, *facts.activations()}), "array-like"],
+    "activation": [StrOptions({*ALIASES, *engine.activations()}), "array-like"],
     "solver": [StrOptions(set(OPTIMIZERS)), *_kinds(OPTIMIZERS)],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],

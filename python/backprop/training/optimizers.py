@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from backprop.core import facts
+from backprop.core import engine
 from backprop.core.checks import below_one, flag, integer, not_negative
 from backprop.core.choice import Options, choose
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 # The compiled core has the defaults of what it runs.
-_DEFAULTS = facts.optimizers()
+_DEFAULTS = engine.optimizers()
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def positive(argument: str, value: Any) -> float:
     TypeError, ValueError
         If it is no number, or zero, negative, NaN or infinite.
     """
-    result = value if type(value) is float else _as_float(argument, value)
+    result = _as_float(argument, value)
     if not 0.0 < result < inf:
         raise ValueError(f"`{argument}` must be positive and finite, got {value!r}")
     return result
@@ -103,6 +103,9 @@ def number(argument: str, value: Any, rule: str, holds: Callable[[float], bool])
 
 def not_negative(argument: str, value: Any) -> float:
     """Return ``value`` as a finite float of 0 or more; errors as `number`."""
+    # A float is not looked at further, because every call of `Network.step` comes through here.
+    if type(value) is float and 0.0 <= value < inf:
+        return value
     return number(argument, value, "finite and 0 or more", lambda x: x >= 0)
 
 

@@ -212,7 +212,7 @@ class Core:
         TypeError, ValueError
             If X, y or ``sample_weight`` is of the wrong kind or shape, or out of range.
         """
-        X, y, weight = self.convert(X, y, sample_weight)
+        X, y, weight = self._converted(X, y, sample_weight)
         return self.engine.loss(X, y, self.check_finite, weight)
 
     def gradients(
@@ -227,7 +227,7 @@ class Core:
         Gradients
             With ``.loss``, ``.W[i]``, ``.b[i]`` and the flat ``.theta``.
         """
-        X, y, weight = self.convert(X, y, sample_weight)
+        X, y, weight = self._converted(X, y, sample_weight)
         loss, grad_theta = self.engine.gradients(X, y, self.check_finite, weight)
         return Gradients(loss, grad_theta, self.layer_sizes)
 
@@ -242,7 +242,7 @@ class Core:
             ``t[k]`` has .A, .H, .grad_A, .grad_H, .W, .b, .grad_W, .grad_b for k = 1..L; ``t[0].H``
             is X; ``t.loss``, ``t.Y_hat``.
         """
-        X, y, weight = self.convert(X, y, sample_weight)
+        X, y, weight = self._converted(X, y, sample_weight)
         traced = self.engine.trace(X, y, self.check_finite, weight)
         activations = (*self.hidden_names, self.output_name)
         smoothed = self.takes_labels and self.loss_parameter != 0
@@ -287,7 +287,7 @@ class Core:
             As for `loss`, or for a bad ``lr``; nothing is changed.
         """
         lr = not_negative("lr", lr)
-        X, y, weight = self.convert(X, y, sample_weight)
+        X, y, weight = self._converted(X, y, sample_weight)
         return self.engine.step(X, y, lr, self.check_finite, weight)
 
     def copy(self: N) -> N:
@@ -320,13 +320,19 @@ class Core:
             If one is not made of numbers, or a target is out of the range of the loss. Shapes and
             labels are checked by ``engine``.
         """
+        return Batch(*self._converted(X, y, sample_weight))
+
+    def _converted(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        """Return what `convert` does as a plain tuple, which is made in half the time."""
         if type(X) is not np.ndarray or X.dtype is not self._dtype:
             X = as_examples(X, self._dtype)
         if not (self.takes_labels and type(y) is np.ndarray and y.dtype is _INT64 and y.ndim == 1):
             y = as_targets(y, self._dtype, self._loss_name, self._n_outputs, self.check_finite)
-        return Batch(
-            X, y, None if sample_weight is None else as_weights(sample_weight, self._dtype)
-        )
+        if sample_weight is not None:
+            sample_weight = as_weights(sample_weight, self._dtype)
+        return X, y, sample_weight
 
     def checked(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Batch:
         """Return examples as ``engine`` takes them, known to be without fault.

@@ -472,11 +472,10 @@ def test_the_core_refuses_bad_compressed_rows(changed, error, message):
         ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1, got 0"),
         ({"batch_size": -32}, ValueError, "`batch_size` must be at least 1, got -32"),
         ({"batch_size": "32"}, TypeError, "`batch_size` must be an integer, got '32'"),
-        ({"lr": 0}, ValueError, "`lr` must be positive and finite, got 0"),
-        ({"lr": -0.1}, ValueError, "`lr` must be positive and finite, got -0.1"),
-        ({"lr": np.nan}, ValueError, "`lr` must be positive and finite, got nan"),
-        ({"lr": np.inf}, ValueError, "`lr` must be positive and finite, got inf"),
-        ({"lr": 10**400}, ValueError, "`lr` must be positive and finite, got 1000"),
+        ({"lr": -0.1}, ValueError, "`lr` must be finite and 0 or more, got -0.1"),
+        ({"lr": np.nan}, ValueError, "`lr` must be finite and 0 or more, got nan"),
+        ({"lr": np.inf}, ValueError, "`lr` must be finite and 0 or more, got inf"),
+        ({"lr": 10**400}, ValueError, "`lr` must be finite and 0 or more, got 1000"),
         ({"lr": "0.1"}, TypeError, "`lr` must be a number, got '0.1'"),
         ({"lr": True}, TypeError, "`lr` must be a number, got True"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0, got -1"),
@@ -492,10 +491,19 @@ def test_bad_settings_of_fit(setting, error, message):
     refuses(net, error, message, lambda: net.fit(X, y, **setting))
 
 
-@pytest.mark.parametrize("lr", [0, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("lr", [-1.0, np.nan, np.inf])
 def test_bad_learning_rates_of_step(lr):
     net, X, y = make_case("relu", "softmax", 1)
-    refuses(net, ValueError, "`lr` must be positive and finite", lambda: net.step(X, y, lr))
+    refuses(net, ValueError, "`lr` must be finite and 0 or more", lambda: net.step(X, y, lr))
+
+
+def test_a_learning_rate_of_zero_changes_nothing():
+    net, X, y = make_case("relu", "softmax", 1)
+    theta, loss = net.theta.copy(), net.loss(X, y)
+    assert net.step(X, y, 0) == pytest.approx(loss)
+    history = net.fit(X, y, epochs=2, lr=0, batch_size=len(X))
+    assert history["loss"] == pytest.approx([loss, loss])
+    np.testing.assert_array_equal(net.theta, theta)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,7 @@ import pytest
 
 import backprop as bp
 from backprop import io
-from backprop.cli._console import table
-from backprop.cli._report import ClassificationReport, RegressionReport
+from backprop.cli._model import ClassificationReport, RegressionReport, table
 from backprop.cli._train import _LastEpoch
 from backprop.training import Run as Training
 from backprop.training._progress import bar
@@ -184,7 +183,7 @@ def test_train_reads_a_pair_of_npy_files_and_a_file_without_header(run: Run) -> 
 
 def test_a_missing_font_is_no_news_to_the_user(caplog, tmp_path):
     matplotlib = pytest.importorskip("matplotlib")
-    from backprop.cli._curve import save_curve
+    from backprop.cli._train import save_curve
 
     with matplotlib.rc_context({"font.family": "A font that nobody has"}):
         assert save_curve({"loss": [1.0, 0.5]}, str(tmp_path / "loss.png"), "loss")
@@ -355,8 +354,8 @@ def test_version(run: Run) -> None:
         ("", "a command is required: one of train, predict, evaluate, check"),
         ("tran digits", "invalid choice: 'tran'"),
         ("train", "the following arguments are required: DATA"),
-        ("train digits --lr 0", "--lr: must be a finite number above 0, got '0'"),
-        ("train digits --lr nan", "--lr: must be a finite number above 0, got 'nan'"),
+        ("train digits --lr -0.1", "--lr: must be a finite number of 0 or more, got '-0.1'"),
+        ("train digits --lr nan", "--lr: must be a finite number of 0 or more, got 'nan'"),
         ("train digits --epochs 0", "--epochs: must be a whole number of at least 1, got '0'"),
         ("train digits --epochs 1.5", "--epochs: must be a whole number of at least 1, got '1.5'"),
         ("train digits --seed -1", "--seed: must be a whole number from 0 to 2^63 - 1, got '-1'"),

@@ -9,7 +9,8 @@ from importlib.machinery import EXTENSION_SUFFIXES
 import pytest
 
 import backprop
-from backprop import _backprop, _cpu, _dispatch
+from backprop import _backprop, _cpu
+from backprop.core import _levels as _dispatch
 
 LEVELS = ["x86_64_v2", "x86_64_v3", "x86_64_v4"]
 

@@ -75,7 +75,7 @@ def test_hooks_around_epochs_leave_the_batches_together():
 
     class Epochs(Callback):
         def on_epoch_begin(self, run):
-            assert run._engine._hooks is None
+            assert run._steps._hooks is None
             seen.append(run.lr)
 
     net.fit(X, y, epochs=3, schedule="exponential", callbacks=[Epochs()])

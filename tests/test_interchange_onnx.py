@@ -7,7 +7,7 @@ import pytest
 from cases import ACTIVATIONS, DTYPES, OUTPUTS, make_case
 
 import backprop as bp
-from backprop.interchange._graph import describe
+from backprop.exchange._onnx import describe
 
 CASES = [(hidden, "softmax", 2) for hidden in ACTIVATIONS] + [
     ("tanh", output, n_hidden) for output in OUTPUTS for n_hidden in (0, 1)

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 import backprop
-from backprop import _cpu, _dispatch
+from backprop import _cpu
+from backprop.core import _levels as _dispatch
 
 pytestmark = [
     pytest.mark.skipif(platform.machine() != "x86_64", reason="the levels are those of x86-64"),

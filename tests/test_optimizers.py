@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from backprop import optimizers, reference
-from backprop._choice import choose, describe
+from backprop.core.choice import choose, describe
 from backprop.optimizers import LBFGS, OPTIMIZERS, SGD, AdaGrad, Adam, AdamW, Lion, RMSprop
 
 
@@ -53,7 +53,7 @@ def test_a_mapping_changes_options_of_the_name():
     [
         (lambda: SGD(momentum=1), "`momentum` must be from 0 to below 1, got 1"),
         (lambda: SGD(nesterov=True), "`nesterov` must come with a `momentum` above 0"),
-        (lambda: AdaGrad(eps=0), "`eps` must be positive and finite, got 0"),
+        (lambda: AdaGrad(eps=-1e-9), "`eps` must be finite and 0 or more, got -1e-09"),
         (lambda: RMSprop(alpha=1), "`alpha` must be from 0 to below 1, got 1"),
         (lambda: Adam(beta_2=1.0), "`beta_2` must be from 0 to below 1, got 1.0"),
         (lambda: AdamW(beta_1=-1), "`beta_1` must be from 0 to below 1, got -1"),

@@ -17,7 +17,7 @@ from playing import (
 )
 
 from backprop import play
-from backprop.play._problem import HIDDEN
+from backprop.look.play._problem import HIDDEN
 
 SOFT = np.array([[0.2, 0.8, 0.0], [1.0, 0.0, 0.0], [0.3, 0.3, 0.4], [0.0, 1.0, 0.0], [0.5, 0.5, 0]])
 CASES = {

@@ -12,8 +12,9 @@ import pytest
 from cases import make_case
 
 import backprop as bp
-from backprop import _safetensors, io
+from backprop import io
 from backprop.callbacks import Callback, Checkpoint, EarlyStopping
+from backprop.core import _safetensors
 from backprop.optimizers import OPTIMIZERS, AdamW, Lion
 from backprop.schedules import SCHEDULES, Cosine, ReduceOnPlateau
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backprop import schedules
-from backprop._choice import choose, describe
+from backprop.core.choice import choose, describe
 from backprop.schedules import (
     SCHEDULES,
     Constant,

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import backprop as bp
+from backprop.core.runtime import limited
 from backprop.sklearn import MLPClassifier, MLPRegressor
-from backprop.sklearn._limit import limited
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -97,16 +98,33 @@ def test_a_grid_search_of_two_jobs_takes_no_more_threads_than_there_are(backend,
 
 
 def test_limits_overlap_and_end_in_any_order():
+    """Each of two Python threads, as joblib has them, has its own limit while both compute."""
     before = bp.get_num_threads()
-    high, low = before + 2, before + 1
-    first, second = limited(high), limited(low)
-    first.__enter__()
-    assert bp.get_num_threads() == high
-    second.__enter__()
-    assert bp.get_num_threads() == low
-    first.__exit__(None, None, None)
-    assert bp.get_num_threads() == low
-    second.__exit__(None, None, None)
+    both_began, first_ended = threading.Barrier(2), threading.Event()
+    seen = {}
+
+    def compute(n_threads, ends_first):
+        with limited(n_threads):
+            both_began.wait(10)
+            seen[n_threads] = [bp.get_num_threads()]
+            if not ends_first:
+                first_ended.wait(10)
+                seen[n_threads].append(bp.get_num_threads())
+        seen[n_threads].append(bp.get_num_threads())
+        first_ended.set()
+
+    jobs = [
+        threading.Thread(target=compute, args=(before + 2, True)),
+        threading.Thread(target=compute, args=(before + 1, False)),
+    ]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join(20)
+    assert seen == {
+        before + 2: [before + 2, before],
+        before + 1: [before + 1, before + 1, before],
+    }
     assert bp.get_num_threads() == before
 
 

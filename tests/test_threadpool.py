@@ -52,5 +52,6 @@ assert "backprop" in [entry["user_api"] for entry in threadpoolctl.threadpool_in
 def test_without_threadpoolctl_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     monkeypatch.delitem(sys.modules, "backprop.threadpool")
+    monkeypatch.delitem(sys.modules, "backprop.core.threadpool")
     with pytest.raises(ImportError, match=r"pip install 'backprop\[threadpoolctl\]'"):
         import backprop.threadpool  # noqa: F401

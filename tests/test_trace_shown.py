@@ -9,8 +9,8 @@ import pytest
 from cases import make_case
 
 import backprop as bp
-from backprop._trace_html import mathml
-from backprop._trace_rows import backward_rows, forward_rows, number, statistics
+from backprop.look._trace_html import mathml
+from backprop.look._trace_rows import backward_rows, forward_rows, number, statistics
 
 
 @pytest.fixture

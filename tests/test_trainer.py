@@ -35,7 +35,7 @@ def problem(dtype="float64", hidden="tanh", sizes=SIZES, m=M):
 
 
 def trainer_of(net, *args, **settings):
-    return TRAINERS[net.dtype.name](net._core, *args, **settings)
+    return TRAINERS[net.dtype.name](net.engine, *args, **settings)
 
 
 def epochs(net, trainer, X, y, n, lr, weight=None):
@@ -161,7 +161,7 @@ def test_the_losses_of_an_epochs_batches(penalty):
         if i == 2:  # weighs nothing
             assert (data, cost) == (0, 0)
             continue
-        expected = before._core.loss(X[rows], y[rows], True, weight[rows])
+        expected = before.engine.loss(X[rows], y[rows], True, weight[rows])
         assert data == pytest.approx(expected, rel=1e-13)
         squares = sum(float((W * W).sum()) for W in before.W) if penalty else 0.0
         assert cost == pytest.approx(0.25 * squares / sums[i], rel=1e-13)
@@ -270,7 +270,7 @@ def trained_bytes(threads, **settings):
     X = rng.standard_normal((300, 40)).astype(np.float32)
     y = rng.integers(0, 10, 300)
     with bp.threads(threads):
-        trainer = _backprop.Trainer32(net._core, 128, **settings)
+        trainer = _backprop.Trainer32(net.engine, 128, **settings)
         losses = epochs(net, trainer, X, y, 4, 0.01)
     return net.theta.tobytes(), losses, {n: s.tobytes() for n, s in trainer.state.items()}
 
@@ -378,8 +378,8 @@ def test_compressed_rows_are_the_same_examples(dtype, m):
     X[m // 2] = 0  # a row that stores nothing
     rows, dense = compressed(X), net.copy()
     # One example alone takes another way when it is dense, and sums in another order.
-    np.testing.assert_allclose(net._core.forward(rows), dense.forward(X), rtol=1e-5)
-    assert net._core.loss(rows, y) == pytest.approx(dense.loss(X, y), rel=1e-6)
+    np.testing.assert_allclose(net.engine.forward(rows), dense.forward(X), rtol=1e-5)
+    assert net.engine.loss(rows, y) == pytest.approx(dense.loss(X, y), rel=1e-6)
     for one, data in ((net, rows), (dense, X)):
         epochs_of = trainer_of(one, BATCH, "adam")
         order = np.arange(m)[::-1].copy()
@@ -392,4 +392,4 @@ def test_entries_of_one_place_add_up():
     net, *_ = problem(sizes=[4, 3], m=2)
     rows = (np.array([1.0, 2.0, 5.0]), np.array([1, 1, 0], np.int32), np.array([0, 2, 3]))
     dense = np.array([[0.0, 3, 0, 0], [5, 0, 0, 0]])
-    np.testing.assert_allclose(net._core.forward(rows), net.forward(dense), rtol=1e-15)
+    np.testing.assert_allclose(net.engine.forward(rows), net.forward(dense), rtol=1e-15)

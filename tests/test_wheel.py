@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 SHIPPED = re.compile(
     r"backprop/(\w+/)*\w+\.(py|pyi)"
     r"|backprop/py\.typed"
-    r"|backprop/play/page/\w+\.(html|css|js)"
+    r"|backprop/look/play/page/\w+\.(html|css|js)"
     r"|backprop/datasets/(digits\.npz|LICENSE-digits\.txt)"
     r"|backprop/_cpu(\.[\w-]+)?\.(so|pyd)"
     r"|backprop/_levels/\w+/_backprop(\.[\w-]+)?\.(so|pyd)"
@@ -52,7 +52,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     sources = ROOT / "python"
     package = {
         str(path.relative_to(sources))
-        for pattern in ("**/*.py", "play/page/*")
+        for pattern in ("**/*.py", "look/play/page/*")
         for path in sources.glob(f"backprop/{pattern}")
     }
     assert package - names == set()

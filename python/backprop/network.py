@@ -1,38 +1,39 @@
-"""A fully-connected network: checked names, converted data, and the compiled core that computes."""
+"""What users hold: a network with everything that can be done with it, one line each.
+
+The class adds nothing but names: `Core` computes, and every method below calls the room that does
+its work, which is imported when it is first used.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from backprop import _backprop, initializers
-from backprop._architecture import (
-    checked_dtype,
-    checked_hidden,
-    checked_loss,
-    checked_sizes,
-    loss_choice,
-)
-from backprop._checks import positive
-from backprop._exports import Exports
-from backprop._fitting import Fitting
-from backprop._inputs import as_examples, as_targets, as_weights
-from backprop._views import Views
-from backprop.gradients import Arrays, Gradients
-from backprop.trace import Trace
+from backprop.core.network import Core
 
-_CORES: dict[str, Any] = {"float32": _backprop.Network32, "float64": _backprop.Network64}
-_INT64 = np.dtype(np.int64)
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from torch.nn import Sequential
+
+    from backprop.look.account import Account
+    from backprop.look.diagnose import Diagnosis
+    from backprop.look.explain import Explanation
+    from backprop.look.trace import Trace
+    from backprop.training.callbacks import Callback, Checkpoint, EarlyStopping, Run
+    from backprop.training.history import History
+    from backprop.training.optimizers import Optimizer
+    from backprop.training.schedules import Schedule
 
 
-class Network(Views, Fitting, Exports):
+class Network(Core):
     """A fully-connected network with layers 0 (input) .. L (output).
 
-    A_k = W_k H_{k-1} + b_k, H_k = g_k(A_k), Y_hat = O(A_L) (note 5.2); rows are examples.
+    A_k = W_k H_{k-1} + b_k, H_k = g_k(A_k), Y_hat = O(A_L) (note 5.2); rows are examples. The
+    numbers in parentheses are sections of the note, which the chapter "The note, executed" of the
+    documents states.
 
     Parameters
     ----------
@@ -69,183 +70,7 @@ class Network(Views, Fitting, Exports):
         If the network does not fit in memory.
     """
 
-    __slots__ = (
-        "_W",
-        "__weakref__",
-        "_b",
-        "_core",
-        "_core_forward",
-        "_dtype",
-        "_loss_name",
-        "_n_outputs",
-        "_takes_labels",
-        "_theta",
-        "check_finite",
-    )
-
-    def __init__(
-        self,
-        layer_sizes: Sequence[int],
-        *,
-        hidden: str | Sequence[str] = "relu",
-        output: str = "softmax",
-        loss: str | tuple[str, float] | None = None,
-        init: str | tuple[str, float] = "he",
-        dtype: DTypeLike = "float32",
-        seed: int | np.random.Generator | None = 0,
-        check_finite: bool = True,
-    ) -> None:
-        draw = initializers.get(init)
-        self._build(layer_sizes, hidden, output, loss, dtype, check_finite)
-        initializers.initialize(self._W, draw, seed)
-
-    def _build(
-        self,
-        layer_sizes: Any,
-        hidden: Any,
-        output: Any,
-        loss: Any,
-        dtype: Any,
-        check_finite: bool,
-    ) -> None:
-        sizes = checked_sizes(layer_sizes)
-        hidden_names = checked_hidden(hidden, len(sizes) - 2)
-        output, loss, parameter = checked_loss(output, loss)
-        self._dtype = checked_dtype(dtype)
-        self._core: _backprop._Network[Any] = _CORES[self._dtype.name](
-            sizes, hidden_names, output, loss, parameter
-        )
-        # Kept rather than asked for: a prediction of one row costs as much as a few look-ups.
-        self._core_forward: Callable[[Any, bool], NDArray[Any]] = self._core.forward
-        self._loss_name: str = loss
-        self._takes_labels = loss == "cross_entropy"
-        self._n_outputs = sizes[-1]
-        self._theta: NDArray[Any] = self._core.theta
-        self._W: Arrays = tuple(self._core.W)
-        self._b: Arrays = tuple(self._core.b)
-        self.check_finite = check_finite
-
-    @property
-    def W(self) -> Arrays:
-        """W_1 .. W_L, W_k (n_k, n_{k-1}): writable views, through which training shows."""
-        return self._W
-
-    @property
-    def b(self) -> Arrays:
-        """b_1 .. b_L, b_k (n_k,): writable views, through which training shows."""
-        return self._b
-
-    @property
-    def theta(self) -> NDArray[Any]:
-        """All parameters [W_1 b_1 .. W_L b_L] in one flat writable view (n_parameters,)."""
-        return self._theta
-
-    @property
-    def layer_sizes(self) -> tuple[int, ...]:
-        """n_0 (features) .. n_L (outputs)."""
-        return tuple(self._core.layer_sizes)
-
-    @property
-    def hidden_names(self) -> tuple[str, ...]:
-        """The activations of the hidden layers 1 .. L-1."""
-        return tuple(self._core.hidden_names)
-
-    @property
-    def output_name(self) -> str:
-        """The output activation."""
-        return self._core.output_name
-
-    @property
-    def loss_name(self) -> str:
-        """The name of the loss."""
-        return self._loss_name
-
-    @property
-    def loss_parameter(self) -> float | None:
-        """The delta of "huber", the smoothing of "cross_entropy"; None for the other losses."""
-        return self._core.loss_parameter
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of parameters, activations and outputs: float32 or float64."""
-        return self._dtype
-
-    @property
-    def architecture(self) -> dict[str, Any]:
-        """Everything but the numbers, as `Network` takes it: sizes, activations, output, loss."""
-        return {
-            "layer_sizes": list(self.layer_sizes),
-            "hidden": list(self.hidden_names),
-            "output": self.output_name,
-            "loss": loss_choice(self._loss_name, self.loss_parameter),
-        }
-
-    def same_architecture(self, other: Network) -> bool:
-        """Whether both have the same layers, activations and loss; dtypes may differ."""
-        return self.architecture == other.architecture
-
-    def forward(self, X: ArrayLike) -> NDArray[Any]:
-        """Compute Y_hat = H_L (note 5.2); `predict` is another name for it.
-
-        Parameters
-        ----------
-        X : array_like (m, n_features)
-            Not copied if it is an array of the network's dtype, whatever its strides.
-
-        Returns
-        -------
-        ndarray (m, n_outputs)
-            Of the network's dtype; the probabilities of the classes where the output is softmax,
-            whose most probable is ``Y_hat.argmax(axis=1)``.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X is not made of real numbers, has the wrong shape, or is not finite.
-        """
-        if type(X) is not np.ndarray or X.dtype is not self._dtype:
-            X = as_examples(X, self._dtype)
-        return self._core_forward(X, self.check_finite)
-
-    predict = forward
-
-    def loss(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
-        """Compute the mean loss (note 3), from the pre-activations A_L by log-sum-exp or softplus.
-
-        Parameters
-        ----------
-        X : array_like (m, n_features)
-            As for `forward`.
-        y : array_like
-            Class labels 0 .. p-1 (m,) or rows of probabilities (m, p) for "cross_entropy"; targets
-            (m, p) for the other losses, between 0 and 1 for "binary_cross_entropy", not negative
-            for "poisson". One output takes (m,) too.
-        sample_weight : array_like (m,), optional
-            How much each example counts: the mean becomes Σ w_i loss_i / Σ w_i.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X, y or ``sample_weight`` is of the wrong kind or shape, or out of range.
-        """
-        weight = self._weights(sample_weight)
-        return self._core.loss(*self._batch(X, y), self.check_finite, weight)
-
-    def gradients(
-        self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
-    ) -> Gradients:
-        """Compute the gradient of the loss w.r.t. every parameter (note 5.2).
-
-        Parameters and errors are those of `loss`.
-
-        Returns
-        -------
-        Gradients
-            With ``.loss``, ``.W[i]``, ``.b[i]`` and the flat ``.theta``.
-        """
-        weight = self._weights(sample_weight)
-        loss, grad_theta = self._core.gradients(*self._batch(X, y), self.check_finite, weight)
-        return Gradients(loss, grad_theta, self.layer_sizes)
+    __slots__ = ()
 
     def trace(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Trace:
         """Run forward and backward and keep every array (note 5.2).
@@ -258,52 +83,228 @@ class Network(Views, Fitting, Exports):
             ``t[k]`` has .A, .H, .grad_A, .grad_H, .W, .b, .grad_W, .grad_b for k = 1..L; ``t[0].H``
             is X; ``t.loss``, ``t.Y_hat``.
         """
-        weight = self._weights(sample_weight)
-        traced = self._core.trace(*self._batch(X, y), self.check_finite, weight)
-        activations = (*self.hidden_names, self.output_name)
-        smoothed = self._takes_labels and self.loss_parameter != 0
-        return Trace(
-            traced,
-            self._theta,
-            self.layer_sizes,
-            activations,
-            self._loss_name,
-            smoothed=smoothed,
-            weighted=weight is not None,
-        )
+        from backprop.look.trace import shown
 
-    def step(
+        return shown(super().trace(X, y, sample_weight=sample_weight))
+
+    def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
-        lr: float,
+        X: ArrayLike | Iterable[Any] | Callable[[], Iterable[Any]],
+        y: ArrayLike | None = None,
         *,
+        epochs: int = 20,
+        batch_size: int = 32,
+        optimizer: str | Optimizer | Mapping[str, Any] = "sgd",
+        lr: float | None = None,
+        schedule: str | Schedule | Mapping[str, Any] = "constant",
+        shuffle: bool = True,
+        seed: int | None = 0,
+        l1: float | Sequence[float] = 0.0,
+        l2: float | Sequence[float] = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        max_norm: float | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> float:
-        """Take one step of gradient descent in place: theta <- theta - lr grad_theta (note 3).
+        class_weight: Literal["balanced"] | Mapping[int, float] | None = None,
+        validation: tuple[ArrayLike, ...] | float | None = None,
+        metrics: str | Callable[..., float] | Iterable[str | Callable[..., float]] | None = None,
+        early_stopping: EarlyStopping | int | bool | None = None,
+        callbacks: Iterable[Callback | Callable[[Run], object]] = (),
+        checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
+        resume: str | os.PathLike[str] | bool | None = None,
+        initial_epoch: int = 0,
+        threads: int | None = None,
+        progress: bool | None = None,
+    ) -> History:
+        """Train in place by mini-batches.
+
+        Parameters
+        ----------
+        X, y : array_like
+            As for `loss`; converted once where they need it. Or, with ``y`` left out, an iterable
+            of batches (X, y) or (X, y, sample_weight) that is read anew for every epoch, or a
+            function that returns one.
+        epochs : int
+            Passes over the examples.
+        batch_size : int
+            Examples a step; the last batch of an epoch may be smaller.
+        optimizer : str or object of `backprop.optimizers`
+            "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lion", or
+            "lbfgs", for which an epoch is an iteration over all examples.
+        lr : float, optional
+            The learning rate; by default the optimizer's own, 0.1 for "sgd", 0.001 for "adam".
+        schedule : str or object of `backprop.schedules`
+            How it changes: "constant", "step", "exponential", "cosine", "inverse_scaling",
+            "one_cycle", "reduce_on_plateau".
+        shuffle : bool
+            Whether each epoch visits the examples in an order of its own.
+        seed : int or None
+            Of that order, which depends on (seed, epoch) alone, of dropout and of the split for
+            ``validation``; None draws a new one.
+        l1, l2 : float or list of L floats
+            l1 Σ|W_k| + ½ l2 ‖W_k‖² is added to the loss of every batch, for each layer k; biases
+            bear no penalty.
+        dropout : float or list of L - 1 floats
+            The share of a hidden layer's activations that is zeroed in a step, 0 or more and below
+            1; the others are divided by 1 - dropout.
+        clip_norm, clip_value : float, optional
+            Gradients longer than ``clip_norm`` are scaled to it, entries beyond ±``clip_value`` cut
+            to it, the value before the norm.
+        max_norm : float, optional
+            After each step rows of W_k longer than this are scaled to it.
+        sample_weight : array_like (m,), optional
+            How much each example counts; every batch divides by the sum of its weights.
+        class_weight : dict or "balanced", optional
+            A factor for the examples of each class, 1 where there is none; "balanced" gives all
+            classes the same sum.
+        validation : (X, y), (X, y, sample_weight) or float, optional
+            Data to compute the loss and the metrics of after each epoch; or the share of the
+            examples to hold out for it, of each class where there are classes. X is not copied.
+        metrics : str, callable or list of them, optional
+            "accuracy", "top_K", "f1", "log_loss", "r2", "mae", "mse", or functions of (Y_hat, y),
+            computed of the validation data, else of those trained on; by default the accuracy of
+            validation data where there are classes.
+        early_stopping : EarlyStopping, int or bool, optional
+            Stop when a quantity has not improved for as many epochs, and restore the best weights.
+        callbacks : iterable of Callback or callable
+            See `Callback`; a function is called after every epoch with the `Run`, whose ``epoch``
+            (from 1), ``epochs``, ``history`` and ``network`` tell how it goes, and whose ``stop =
+            True`` ends it.
+        checkpoint : Checkpoint or path, optional
+            Where to save the training while it runs.
+        resume : path or bool, optional
+            A checkpoint, or a folder of them, to continue from exactly: the other arguments must be
+            those of the first call. True continues ``checkpoint`` if there is something in it.
+        initial_epoch : int
+            Where to begin to count, for orders and schedules; ``epochs`` is where to end.
+        threads : int, optional
+            As for `set_num_threads`, during this training.
+        progress : bool, optional
+            Whether to show a progress bar in a terminal or notebook; by default once it has taken a
+            second.
+
+        Returns
+        -------
+        History
+            ``history["loss"]``, ``history["val_loss"]``, ...: one value an epoch. A "loss" has its
+            penalties, a "val_loss" has none.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a bad argument; nothing is changed.
+        DivergenceError
+            If a loss or a weight becomes NaN or infinite; the weights are then those of the last
+            good epoch.
+        ImportError
+            If the optimizer is "lbfgs" and SciPy is missing.
+        OSError
+            If a checkpoint cannot be written or read.
+        KeyboardInterrupt
+            On Ctrl-C, between two batches; the steps taken so far are kept.
+        """
+        given = dict(locals())
+        network = given.pop("self")
+        from backprop.training import fit
+
+        return fit(network, given)
+
+    def explain(
+        self, x: ArrayLike, y: ArrayLike, weight: tuple[int, int, int], *, n_paths: int = 10
+    ) -> Explanation:
+        """Explain ∂L/∂W_kij of one example as the note does (4.1, 4.2, 4.3.2).
+
+        Where one path leads from the loss to the weight it is a product of factors, each a question
+        put to the layer below; where there are many it is the sum of such products.
+
+        Parameters
+        ----------
+        x : array_like (n_features,) or (1, n_features)
+            One example.
+        y : array_like
+            Its class, or its target.
+        weight : (k, i, j)
+            Layer k = 1..L and the NumPy indices i, j of W_k, which count from 0: the derivative is
+            ``net.trace(x, y)[k].grad_W[i, j]``. The note's W_111 is (1, 0, 0).
+        n_paths : int
+            At most so many paths are listed, the strongest.
+
+        Returns
+        -------
+        Explanation
+            With ``.factors`` (of the one path) or ``.paths``, ``.total``, the engine's own
+            ``.gradient``, and the story as its str.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `loss`, or if ``x`` is more than one example or there is no such weight.
+        ArithmeticError
+            If the total is not the engine's gradient to rounding, or is not finite.
+        """
+        from backprop.look.explain import explain
+
+        return explain(self, x, y, weight, n_paths=n_paths)
+
+    def account(self, X: ArrayLike, y: ArrayLike, *, lr: float = 0.1) -> Account:
+        """Account for the loss: how much of it each layer and unit is responsible for (4.2).
 
         Parameters
         ----------
         X, y : array_like
             As for `loss`.
         lr : float
-            The learning rate, positive and finite.
-        sample_weight : array_like (m,), optional
-            As for `loss`.
+            The learning rate of the step after which a second account is taken. The step is that
+            of a copy: the network is not changed.
 
         Returns
         -------
-        float
-            The loss before the step. Where it is NaN or infinite nothing is changed.
+        Account
+            Norms of ∇A_k and ∇H_k and shares of ‖∇θ‖², by layer and unit, ``.before`` and
+            ``.after`` the step, and a table as its str.
 
         Raises
         ------
         TypeError, ValueError
-            As for `loss`, or for a bad ``lr``; nothing is changed.
+            As for `step`.
         """
-        lr = positive("lr", lr)
-        weight = self._weights(sample_weight)
-        return self._core.step(*self._batch(X, y), lr, self.check_finite, weight)
+        from backprop.look.account import account
+
+        return account(self, X, y, lr)
+
+    def diagnose(
+        self, X: ArrayLike, y: ArrayLike, *, lr: float = 0.1, n_examples: int = 1000
+    ) -> Diagnosis:
+        """Look for what keeps a network from learning.
+
+        Dead and saturated units, vanishing and exploding gradients, unscaled features, imbalanced
+        labels, and a learning rate that is too high or too low: the change of the loss that
+        -lr ‖∇θ‖² predicts against the one that comes, on a copy.
+
+        Parameters
+        ----------
+        X, y : array_like
+            As for `loss`: what the network is trained on.
+        lr : float
+            The learning rate it is, or is to be, trained with.
+        n_examples : int
+            At most so many, evenly spaced, are sent through the network.
+
+        Returns
+        -------
+        Diagnosis
+            A list of findings, each with a ``.fault``, ``.number``, ``.message`` and ``.remedy``;
+            empty where all is well.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `step`, or for a bad ``n_examples``.
+        """
+        from backprop.look.diagnose import diagnose
+
+        return diagnose(self, X, y, lr=lr, n_examples=n_examples)
 
     def save(
         self,
@@ -330,46 +331,119 @@ class Network(Views, Fitting, Exports):
         OSError
             If the file cannot be written.
         """
-        from backprop.io import save
+        from backprop.core.files import save
 
         save(self, path, metadata=metadata, tensors=tensors)
 
-    def copy(self) -> Network:
-        """Return an independent network with the same weights."""
-        import copy
+    def to_onnx(
+        self, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Write an ONNX file: opset 13, input ``X`` (m, n_features), output ``Y_hat`` (m, p).
 
-        return copy.copy(self)
+        Each layer is a Gemm and its activation; m is dynamic. The file's numbers have the network's
+        dtype, and onnxruntime's CPU kernels compute all of it in float64 too.
 
-    def _batch(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """Return X and y as the core takes them; what already fits is not looked at further."""
-        if type(X) is not np.ndarray or X.dtype is not self._dtype:
-            X = as_examples(X, self._dtype)
-        if not (self._takes_labels and type(y) is np.ndarray and y.dtype is _INT64 and y.ndim == 1):
-            y = as_targets(y, self._dtype, self._loss_name, self._n_outputs, self.check_finite)
-        return X, y
+        Parameters
+        ----------
+        path : path
+            Of the file, which is replaced in one move; ".onnx" is the usual ending.
+        metadata : mapping, optional
+            Texts to keep in it, such as the names of the classes.
 
-    def _weights(self, sample_weight: Any) -> Any:
-        """Return weights of the examples as the core takes them."""
-        return None if sample_weight is None else as_weights(sample_weight, self._dtype)
+        Raises
+        ------
+        ImportError
+            If onnx is not installed (the extra "onnx").
+        TypeError
+            If ``metadata`` holds anything but texts.
+        ValueError
+            If the file would have more than the 2 GiB of the format.
+        OSError
+            If it cannot be written.
+        """
+        from backprop.exchange import to_onnx
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            **self.architecture,
-            "dtype": self._dtype.name,
-            "check_finite": self.check_finite,
-            "theta": self._theta,
-        }
+        to_onnx(self, path, metadata=metadata)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        theta = state.pop("theta")
-        self._build(**state)
-        self._theta[...] = theta
+    def to_c(
+        self,
+        path: str | os.PathLike[str],
+        name: str = "net",
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write a C99 header that needs nothing but <math.h>; C++ compilers take it as well.
 
-    def __repr__(self) -> str:
-        names = self.hidden_names
-        hidden = names[0] if len(set(names)) == 1 else list(names)
-        loss = loss_choice(self._loss_name, self.loss_parameter)
-        return (
-            f"Network({list(self.layer_sizes)}, {f'hidden={hidden!r}, ' if names else ''}"
-            f"output={self.output_name!r}, loss={loss!r}, dtype={self._dtype.name!r})"
-        )
+        ``NAME_predict(const float *x, float *y_hat)``, or double, is `forward` of one example. It
+        allocates nothing: its buffers, two of the widest hidden layer, are on the stack.
+
+        Parameters
+        ----------
+        path : path
+            Of the file, which is replaced in one move; ".h" is the usual ending.
+        name : str
+            What every name in it begins with, so that a program may hold several networks.
+        metadata : mapping, optional
+            Texts to keep in its first comment, such as the names of the classes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``name`` is no C identifier, ``metadata`` holds anything but texts, or a weight is
+            not finite.
+        OSError
+            If the file cannot be written.
+        """
+        from backprop.exchange import to_c
+
+        to_c(self, path, name, metadata=metadata)
+
+    def to_torch(self, *, logits: bool = False) -> Sequential:
+        """Return an ``nn.Sequential`` of Linear and activations that computes `forward`.
+
+        Parameters
+        ----------
+        logits : bool
+            Leave out the output activation: the pre-activations A_L are what PyTorch's losses for
+            softmax and sigmoid take.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            With copies of the weights, in the network's dtype.
+
+        Raises
+        ------
+        ImportError
+            If torch is not installed.
+        """
+        from backprop.exchange import to_torch
+
+        return to_torch(self, logits=logits)
+
+    def to_sklearn(self, classes: ArrayLike | None = None) -> MLPClassifier | MLPRegressor:
+        """Return a fitted scikit-learn estimator with the same predictions.
+
+        Parameters
+        ----------
+        classes : array_like, optional
+            The label of each class, in the order of the outputs; 0 .. p-1 if not given. A sigmoid
+            output takes two if it is one; several labels at once have none but their numbers.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            A regressor for the outputs linear and exp. Two softmax outputs become the one logistic
+            output that scikit-learn has for two classes.
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
+        TypeError, ValueError
+            If it has no such activation, or only one for all hidden layers, or ``classes`` does not
+            fit the outputs.
+        """
+        from backprop.exchange import to_sklearn
+
+        return to_sklearn(self, classes)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from backprop.cli._options import COMMANDS, build_parser
+from backprop.cli._commands import COMMANDS, build_parser
 
 __all__ = ["main"]
 
@@ -29,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = COMMANDS[args.command]
     try:
         if getattr(args, "config", None) is not None:
-            from backprop.cli._config import read
+            from backprop.cli._options import read
 
-            # Once more: what the command line does not have comes from the file now.
+            # The command line is parsed once more: what it does not say comes from the file now.
             defaults = {args.command: read(args.config, command)}
             args = build_parser(defaults).parse_args(argv)
         if len(getattr(args, "data", ())) > 2:
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error("the following arguments are required: DATA")
         module = import_module(f"backprop.cli.{command.module}")
         code: int = getattr(module, command.function)(args)
-        # A reader that went away (`| head`) shows when the last of the output is written.
+        # That a reader has gone away (`| head`) shows when the last of the output is written.
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:

@@ -1,9 +1,11 @@
-"""A network with what stands around it: the scaler before it, the names of classes after it."""
+"""A network together with its scalers and the names of its classes, and reports on it in tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +14,9 @@ from numpy.typing import NDArray
 
 import backprop as bp
 from backprop import io
-from backprop.cli._report import ClassificationReport, RegressionReport
-from backprop.data import Dataset, Standardizer, encode_labels
+from backprop.data import Dataset, Standardizer, encode_labels, load
 
-# The one metadata entry of a model file that is the command line's, JSON like the rest.
+# The command line has one entry in the metadata of a model file, which is JSON like the rest.
 _KEY = "backprop.cli"
 
 
@@ -158,3 +159,138 @@ def _scaler(tensors: Mapping[str, NDArray[Any]], name: str, n: int, path: str) -
     if len(sound) < 2:
         raise ValueError(f"{path}: its {name!r} is missing or damaged; train the model again")
     return Standardizer(*(array.astype(np.float64) for array in sound))
+
+
+def labelled(args: Namespace, model: Model) -> Dataset:
+    """Load examples with targets, the columns those the model was trained on."""
+    target, features = args.target, None
+    if not args.no_header:
+        target = target or model.target_name
+        features = model.feature_names or None
+    dataset = load(
+        *args.data,
+        target=-1 if target is None else target,
+        features=features,
+        header=not args.no_header,
+    )
+    if dataset.y is None:
+        raise ValueError(f"{dataset.name} has no target to compare with")
+    return dataset
+
+
+# A confusion matrix wider than this does not fit a terminal; instead the largest counts are listed.
+_MAX_COLUMNS = 20
+
+
+@dataclass(frozen=True)
+class ClassificationReport:
+    """Labels against predictions; ``confusion[i, j]`` counts class i predicted as class j."""
+
+    loss: float
+    confusion: NDArray[np.int64]
+    class_names: Sequence[str]
+
+    @classmethod
+    def of(
+        cls,
+        loss: float,
+        y: NDArray[np.int64],
+        predicted: NDArray[np.int64],
+        class_names: Sequence[str],
+    ) -> ClassificationReport:
+        """Count the pairs of true and predicted class."""
+        p = len(class_names)
+        confusion = np.bincount(y * p + predicted, minlength=p * p).reshape(p, p)
+        return cls(loss, confusion, class_names)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the examples whose class was predicted."""
+        return float(np.trace(self.confusion) / self.confusion.sum())
+
+    def show(self, title: str, extra: Sequence[tuple[str, str]] = ()) -> None:
+        """Print accuracy, loss and ``extra``, then the confusion counts."""
+        total, right = int(self.confusion.sum()), int(np.trace(self.confusion))
+        rows = [
+            ("accuracy", f"{self.accuracy:.4f}"),
+            ("correct", f"{right} of {total}"),
+            ("loss", f"{self.loss:.4f}"),
+            *extra,
+        ]
+        table(title, rows)
+        names = self.class_names
+        if len(names) <= _MAX_COLUMNS:
+            table(
+                "confusion counts (rows: true class, columns: predicted class)",
+                [[names[i], *map(str, row)] for i, row in enumerate(self.confusion.tolist())],
+                ["", *names],
+            )
+            return
+        wrong = self.confusion - np.diag(np.diag(self.confusion))
+        worst = np.argsort(-wrong, axis=None, kind="stable")[:_MAX_COLUMNS]
+        pairs = [divmod(int(i), len(names)) for i in worst]
+        table(
+            f"the largest confusion counts of {len(names)} classes",
+            [[names[i], names[j], str(wrong[i, j])] for i, j in pairs],
+            ["true class", "predicted class", "count"],
+        )
+
+
+@dataclass(frozen=True)
+class RegressionReport:
+    """Targets against predictions, in the target's own unit."""
+
+    loss: float
+    y: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+
+    @property
+    def r2(self) -> float:
+        """Share of the target's variance that the predictions explain; NaN if it has none."""
+        variance = float(np.var(self.y))
+        residual = float(np.mean((self.y - self.predicted) ** 2))
+        return 1 - residual / variance if variance > 0 else float("nan")
+
+    def show(self, title: str, extra: Sequence[tuple[str, str]] = ()) -> None:
+        """Print R2, root mean square and mean absolute residual, loss and ``extra``."""
+        residual = self.y - self.predicted
+        rows = [
+            ("R2", f"{self.r2:.4f}"),
+            ("root mean square residual", f"{np.sqrt(np.mean(residual**2)):.6g}"),
+            ("mean absolute residual", f"{np.mean(np.abs(residual)):.6g}"),
+            ("loss (of the standardised target)", f"{self.loss:.4f}"),
+            *extra,
+        ]
+        table(title, rows)
+
+
+def table(title: str, rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
+    """Print a table, its first column to the left and the others to the right."""
+    lines = [header, *rows] if header else rows
+    sizes = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    print(title)
+    if sys.stdout.isatty() and _draw(rows, header, 1 + sum(size + 3 for size in sizes)):
+        return
+    for line in lines:
+        first, *rest = (cell.rjust(size) for cell, size in zip(line, sizes, strict=True))
+        print("  ".join(["", first.strip().ljust(sizes[0]), *rest]))
+
+
+def _draw(rows: Sequence[Sequence[str]], header: Sequence[str], width: int) -> bool:
+    """Draw with rich; False if it is not installed or would have to cut cells."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        return False
+    # rich must not look for markup, because a class may be named "[b]".
+    console = Console(markup=False, highlight=False)
+    if width > console.width:
+        return False
+    drawn = Table(show_header=bool(header))
+    for i in range(len(rows[0])):
+        drawn.add_column(header[i] if header else "", justify="right" if i else "left")
+    for row in rows:
+        drawn.add_row(*row)
+    console.print(drawn)
+    return True

@@ -1,214 +1,296 @@
-"""The command line as tables: every command, every option, one line of meaning each."""
+"""Options of the command line: what they are, what their texts mean, and the same from TOML files.
+
+An option is data: a name, a line of help, a default and a function that parses its text or says
+what it must be. A configuration file has the same keys under the same rules, as defaults that a
+flag overrides.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from typing import Any, NoReturn
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from backprop.cli._option import Command, Option
-from backprop.cli._shared import DATA, MODEL, NO_HEADER, SEED, TARGET_TRAINED_ON, THREADS
-from backprop.cli._train_options import TRAIN
-from backprop.cli._types import activations, count, positive_float, positive_int, weight, widths
+from backprop.core import engine
+from backprop.core.checks import known_name
 
-COMMANDS: dict[str, Command] = {
-    "train": TRAIN,
-    "predict": Command(
-        "_apply",
-        "predict",
-        "predict the target of each example, as CSV",
-        {
-            "data": (MODEL, DATA, NO_HEADER),
-            "output": (
-                Option("--out", "file to write (default: standard output)", metavar="FILE"),
-                Option("--proba", "add the probability of each class", False),
-                THREADS,
-            ),
-        },
-    ),
-    "evaluate": Command(
-        "_apply",
-        "evaluate",
-        "compare a model's predictions with the targets of a data set",
-        {
-            "data": (
-                MODEL,
-                DATA,
-                TARGET_TRAINED_ON,
-                NO_HEADER,
-                THREADS,
-            )
-        },
-    ),
-    "check": Command(
-        "_inspect",
-        "check",
-        "compare the engine's gradients with the reference and central differences",
-        {
-            "network": (
-                Option(
-                    "model",
-                    "a model to check (default: small networks of every activation and loss)",
-                    metavar="MODEL",
-                    nargs="?",
-                ),
-                Option("--examples", "random examples to check with", 8, positive_int, metavar="N"),
-                SEED,
-            )
-        },
-    ),
-    "explain": Command(
-        "_see",
-        "explain",
-        "explain one derivative: a product of factors, or a sum over paths",
-        {
-            "network": (
-                Option(
-                    "model",
-                    "a model (default: a thin network of four layers, the note's figure 2)",
-                    metavar="MODEL",
-                    nargs="?",
-                ),
-                Option("data", "examples with targets, as for evaluate", metavar="DATA", nargs="*"),
-                TARGET_TRAINED_ON,
-                NO_HEADER,
-                SEED,
-            ),
-            "what to explain": (
-                Option("--row", "which example, counted from 0", 0, count, metavar="N"),
-                Option(
-                    "--weight",
-                    "layer K from 1, unit I and input J from 0 (default: the largest derivative of "
-                    "layer 1)",
-                    type=weight,
-                    metavar="K,I,J",
-                ),
-                Option("--paths", "paths to list, the strongest", 10, positive_int, metavar="N"),
-                Option("--trace", "show every array of the example before it", False),
-            ),
-        },
-    ),
-    "diagnose": Command(
-        "_see",
-        "diagnose",
-        "look for what keeps a model from learning, and who answers for its loss",
-        {
-            "data": (MODEL, DATA, TARGET_TRAINED_ON, NO_HEADER),
-            "training": (
-                Option(
-                    "--lr",
-                    "learning rate to judge (default: the one trained with)",
-                    type=positive_float,
-                    metavar="RATE",
-                ),
-                THREADS,
-            ),
-        },
-    ),
-    "export": Command(
-        "_export",
-        "export",
-        "write a model for other programs: ONNX, a C header, plain safetensors",
-        {
-            "model": (
-                MODEL,
-                Option(
-                    "--dtype",
-                    "precision of what is written (default: the model's)",
-                    choices=("float32", "float64"),
-                ),
-            ),
-            "output": (
-                Option(
-                    "--format",
-                    "what to write (default: what the ending of --out says)",
-                    choices=("onnx", "c", "safetensors"),
-                ),
-                Option(
-                    "--out",
-                    "file to write: .onnx, .h or .safetensors (default: the model's name with "
-                    "that ending)",
-                    metavar="FILE",
-                ),
-                Option("--name", "what the names in a C header begin with", "net", metavar="NAME"),
-            ),
-        },
-    ),
-    "play": Command(
-        "_play",
-        "play",
-        "write a page on which to step through a small network in a browser",
-        {
-            "data": (
-                Option(
-                    "model",
-                    "a model to show, with its DATA (default: a network trained on --toy)",
-                    metavar="MODEL",
-                    nargs="?",
-                ),
-                Option("data", "the data of the model, as for train", metavar="DATA", nargs="*"),
-                TARGET_TRAINED_ON,
-                NO_HEADER,
-                Option("--toy", "two classes in the plane", "moons", choices=("moons", "spirals")),
-                Option("--examples", "examples on the page", 40, positive_int, metavar="N"),
-                SEED,
-            ),
-            "network and training, without a model": (
-                Option(
-                    "--hidden",
-                    "widths of the hidden layers, comma-separated, or none",
-                    "4,3",
-                    widths,
-                    metavar="N,...",
-                ),
-                Option(
-                    "--activation",
-                    "of the hidden layers: one name, or one for each",
-                    "tanh",
-                    activations,
-                    metavar="NAME,...",
-                ),
-                Option("--epochs", "steps taken before the page", 20, count, metavar="N"),
-            ),
-            "output": (
-                Option(
-                    "--lr", "learning rate, also of the page", 1.0, positive_float, metavar="RATE"
-                ),
-                Option("--out", "the HTML file", "play.html", metavar="FILE"),
-            ),
-        },
-    ),
-    "info": Command("_inspect", "info", "show versions, instruction set and threads", {}),
-}
+T = TypeVar("T", int, float)
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse that states a usage error in one line."""
+@dataclass(frozen=True)
+class Option:
+    """One argument: positional if its name has no dashes, a flag if its default is False.
 
-    def error(self, message: str) -> NoReturn:
-        """Exit with code 2 after one line on standard error."""
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
-
-
-def build_parser(defaults: Mapping[str, Mapping[str, Any]] | None = None) -> Parser:
-    """Turn the tables into a parser; no option may be abbreviated, so that adding one is safe.
-
-    ``defaults`` are other values for the options of some commands.
+    ``const`` is its value where the name stands alone; ``takes_table`` says that ``type`` takes the
+    table of a configuration file as well as a text.
     """
-    parser = Parser(
-        prog="backprop",
-        description="Train and use fully-connected networks on the CPU.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="store_true", help="show the version and exit")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        sub = commands.add_parser(
-            name, help=command.help, description=command.help, allow_abbrev=False
+
+    name: str
+    help: str
+    default: Any = None
+    type: Callable[[Any], Any] | None = None
+    choices: Sequence[str] | None = None
+    metavar: str | None = None
+    nargs: str | None = None
+    const: Any = None
+    takes_table: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name in the parsed arguments and in a configuration file."""
+        return self.name.lstrip("-").replace("-", "_")
+
+    def add_to(self, parser: argparse._ArgumentGroup) -> None:
+        """Declare this argument to argparse."""
+        if self.default is False:
+            parser.add_argument(self.name, action="store_true", help=self.help)
+            return
+        settings = {
+            key: getattr(self, key) for key in ("type", "choices", "metavar", "nargs", "const")
+        }
+        given = {key: value for key, value in settings.items() if value is not None}
+        shown = "" if self.default is None else " (default: %(default)s)"
+        parser.add_argument(self.name, default=self.default, help=self.help + shown, **given)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its module (imported when it runs), its purpose, its options by heading."""
+
+    module: str
+    function: str
+    help: str
+    options: dict[str, tuple[Option, ...]]
+
+
+def _number(text: str, kind: Callable[[str], T], rule: Callable[[T], bool], said: str) -> T:
+    try:
+        value = kind(text)
+        if rule(value):
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"must be {said}, got {text!r}")
+
+
+def positive_int(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    return _number(text, int, lambda n: n >= 1, "a whole number of at least 1")
+
+
+def seed(text: str) -> int:
+    """Parse a whole number from 0 that fits 63 bits."""
+    return _number(text, int, lambda n: 0 <= n < 2**63, "a whole number from 0 to 2^63 - 1")
+
+
+def positive_float(text: str) -> float:
+    """Parse a finite number above 0."""
+    return _number(text, float, lambda x: x > 0 and math.isfinite(x), "a finite number above 0")
+
+
+def rate(text: str) -> float:
+    """Parse a finite number of 0 or more."""
+    return _number(text, float, lambda x: 0 <= x < math.inf, "a finite number of 0 or more")
+
+
+def share(text: str) -> float:
+    """Parse a number between 0 and 1, both excluded."""
+    return _number(text, float, lambda x: 0 < x < 1, "between 0 and 1, both excluded")
+
+
+def share_or_zero(text: str) -> float:
+    """Parse a number from 0 to below 1."""
+    return _number(text, float, lambda x: 0 <= x < 1, "from 0 to below 1")
+
+
+def widths(text: str) -> list[int]:
+    """Parse comma-separated widths of the hidden layers, or "none"."""
+    return [] if text == "none" else [positive_int(part) for part in text.split(",")]
+
+
+def count(text: str) -> int:
+    """Parse a whole number of at least 0."""
+    return _number(text, int, lambda n: n >= 0, "a whole number of at least 0")
+
+
+def weight(text: str) -> tuple[int, int, int]:
+    """Parse the k,i,j of a weight."""
+    try:
+        k, i, j = map(int, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be K,I,J such as 1,0,0, got {text!r}") from None
+    return k, i, j
+
+
+def activations(text: str) -> str | list[str]:
+    """Parse the name of an activation for all hidden layers, or a comma-separated name for each."""
+    names, known = text.split(","), engine.activations()
+    for name in names:
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise argparse.ArgumentTypeError(
+                f"unknown activation {name!r}; {hint}known are {', '.join(known)}"
+            )
+    return names if len(names) > 1 else names[0]
+
+
+def strengths(text: str) -> float | list[float]:
+    """Parse a number of 0 or more for all layers, or a comma-separated one for each."""
+    numbers = [
+        _number(part, float, lambda x: x >= 0 and math.isfinite(x), "numbers of 0 or more")
+        for part in text.split(",")
+    ]
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+def rates(text: str) -> float | list[float]:
+    """Parse a share from 0 to below 1 for all hidden layers, or a comma-separated one for each."""
+    numbers = [share_or_zero(part) for part in text.split(",")]
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+def loss(text: str) -> str | list[Any]:
+    """Parse NAME or NAME:PARAMETER of a loss."""
+    # A configuration file may have name and parameter in a list, which comes here with a comma
+    # between.
+    name, colon, parameter = text.replace(",", ":").partition(":")
+    known = [known for losses in engine.outputs().values() for known in losses]
+    if name not in known:
+        raise argparse.ArgumentTypeError(f"unknown loss {name!r}; known are {', '.join(known)}")
+    return [name, positive_float(parameter)] if colon else name
+
+
+def optimizer(text: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Parse NAME or NAME:OPTION=VALUE,... of an optimizer; a file may have a table of the same."""
+    from backprop.training import optimizers
+
+    return _choice("optimizer", text, optimizers.OPTIMIZERS)
+
+
+def schedule(text: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Parse NAME or NAME:OPTION=VALUE,... of a schedule; a file may have a table of the same."""
+    from backprop.training import schedules
+
+    return _choice("schedule", text, schedules.SCHEDULES)
+
+
+def class_weight(text: str | Mapping[str, Any]) -> str | dict[str, float]:
+    """Parse "balanced" or CLASS=WEIGHT,...; a file may have a table of the same."""
+    if text == "balanced":
+        return text
+    pairs = text.items() if isinstance(text, Mapping) else _pairs(text)
+    weights = {}
+    for name, weight in pairs:
+        number = _number(
+            str(weight), float, lambda x: x >= 0 and math.isfinite(x), "weights of 0 or more"
         )
-        for heading, options in command.options.items():
-            group = sub.add_argument_group(heading)
-            for option in options:
-                option.add_to(group)
-        sub.set_defaults(**(defaults or {}).get(name, {}))
-    return parser
+        weights[str(name)] = number
+    return weights
+
+
+def _choice(
+    argument: str, text: str | Mapping[str, Any], table: Mapping[str, Any]
+) -> dict[str, Any]:
+    from backprop.core.choice import choose, describe
+
+    chosen: Mapping[str, Any]
+    if isinstance(text, Mapping):
+        chosen = text
+    else:
+        name, colon, options = text.partition(":")
+        values = {key: _value(value) for key, value in _pairs(options)} if colon else {}
+        chosen = {"name": name, **values}
+    try:
+        return describe(choose(argument, chosen, table), table)
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    pairs = [part.rpartition("=") for part in text.split(",")]
+    for name, _, value in pairs:
+        if not name:
+            raise argparse.ArgumentTypeError(f"must be NAME=VALUE,..., got {value!r}")
+    return [(name, value) for name, _, value in pairs]
+
+
+def _value(text: str) -> Any:
+    try:
+        number = float(text)
+    except ValueError:
+        return {"true": True, "false": False}.get(text, text)
+    return int(text) if text.lstrip("-").isdigit() else number
+
+
+def read(path: str, command: Command) -> dict[str, Any]:
+    """Return the options of a command that a file sets, parsed.
+
+    Raises
+    ------
+    ValueError
+        If it is no TOML, or a key or a value is not one of the command's.
+    OSError
+        If it cannot be read.
+    ImportError
+        If Python is older than 3.11 and tomli is missing.
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    tomllib = _tomllib()
+    try:
+        settings = tomllib.loads(content.decode())
+    except ValueError as error:
+        raise ValueError(f"{path} must be a TOML file: {error}") from None
+    options = {o.key: o for group in command.options.values() for o in group if o.key != "config"}
+    parsed = {}
+    for key, value in settings.items():
+        name = known_name(f"a key of {path}", key.replace("-", "_"), options)
+        try:
+            parsed[name] = _parsed(options[name], value)
+        except argparse.ArgumentTypeError as error:
+            raise ValueError(f"{path}: `{key}` {error}") from None
+    return parsed
+
+
+def _tomllib() -> Any:
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        return tomllib
+    try:
+        import tomli
+    except ImportError:
+        raise ImportError(
+            "a configuration file needs tomli before Python 3.11; install it with pip install "
+            '"backprop[toml]"'
+        ) from None
+    return tomli
+
+
+def _parsed(option: Option, value: Any) -> Any:
+    if option.default is False:
+        if not isinstance(value, bool):
+            raise argparse.ArgumentTypeError(f"must be true or false, got {value!r}")
+        return value
+    if option.nargs in ("*", "+"):
+        return [value] if isinstance(value, str) else [str(part) for part in value]
+    if option.const is not None and isinstance(value, bool):
+        return option.const if value else option.default
+    if isinstance(value, dict):
+        if not option.takes_table or option.type is None:
+            raise argparse.ArgumentTypeError(f"must be no table, got {value!r}")
+        return option.type(value)
+    # On the command line a list is a text with commas, and an option parses that.
+    text = ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+    parsed = text if option.type is None else option.type(text)
+    if option.choices is not None and parsed not in option.choices:
+        raise argparse.ArgumentTypeError(
+            f"must be one of {', '.join(option.choices)}, got {parsed!r}"
+        )
+    return parsed

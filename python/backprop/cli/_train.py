@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 import backprop as bp
-from backprop import _backprop, optimizers
-from backprop._checks import known_name
-from backprop.callbacks import Checkpoint
-from backprop.cli._curve import save_curve
 from backprop.cli._model import Model, identity
+from backprop.core import engine
+from backprop.core.checks import known_name
+from backprop.core.drawing import curves
 from backprop.data import (
     Dataset,
     Standardizer,
@@ -25,10 +26,11 @@ from backprop.data import (
     same_unit,
     split_indices,
 )
-from backprop.training import Run
+from backprop.training import Run, arguments, optimizers
+from backprop.training.callbacks import Checkpoint
 
 _LR = {"classification": 0.1, "regression": 0.01}
-# Not of the training: it would be the same without.
+# These options do not shape the training, which would be the same without them.
 _NOT_OPTIONS = ("command", "version", "config", "checkpoint", "every", "keep_last", "resume")
 
 
@@ -44,7 +46,7 @@ def train(args: Namespace) -> int:
     """Run the command; 130 if Ctrl-C ended the training after an epoch."""
     out = args.out or _stem(args.data[0]) + ".safetensors"
     folder = os.path.dirname(out) or "."
-    # Found out before the training, not after it.
+    # This is found out before the training rather than after it.
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise OSError(f"{out} cannot be written: {folder} is not a writable folder")
     if args.threads is not None:
@@ -110,7 +112,7 @@ def _untrained(dataset: Dataset, task: str, rows: NDArray[np.int64], args: Names
     loss = args.loss or ("cross_entropy" if names else "squared_error")
     output = _output_of(loss, task)
     if output == "exp":
-        # Counts have no other unit.
+        # Counts are not scaled, because they have no other unit.
         target_scaler = identity(1)
     net = bp.Network(
         [X.shape[1], *args.hidden, n_outputs],
@@ -135,7 +137,7 @@ def _output_of(loss: str | list[Any], task: str) -> str:
     """Return the output activation of a loss, which must suit the task."""
     name = loss if isinstance(loss, str) else loss[0]
     outputs = {"classification": ("softmax",), "regression": ("linear", "exp")}[task]
-    fits = {known: out for out in outputs for known in _backprop.outputs()[out]}
+    fits = {known: out for out in outputs for known in engine.outputs()[out]}
     if name not in fits:
         raise ValueError(f"--loss must be one of {', '.join(fits)} for {task}, got {name}")
     return fits[name]
@@ -177,25 +179,16 @@ def _fit(
         last.history = model.net.fit(
             X,
             y,
-            epochs=args.epochs,
-            batch_size=args.batch_size,
-            optimizer=args.optimizer,
-            lr=args.lr,
-            schedule=args.schedule,
-            seed=args.seed,
-            l1=args.l1,
-            l2=args.l2,
-            dropout=args.dropout,
-            clip_norm=args.clip_norm,
-            clip_value=args.clip_value,
-            max_norm=args.max_norm,
-            class_weight=_class_weight(args.class_weight, model.class_names),
-            validation=validation,
-            early_stopping=args.early_stopping,
-            checkpoint=_checkpoint(args),
-            resume=args.resume,
-            callbacks=[last],
-            progress=True,
+            **{name: value for name, value in vars(args).items() if name in arguments()}
+            | {
+                "class_weight": _class_weight(args.class_weight, model.class_names),
+                "checkpoint": _checkpoint(args),
+                "validation": validation,
+                "callbacks": [last],
+                "progress": True,
+                # The number of threads was set for everything that this process computes.
+                "threads": None,
+            },
         )
     except KeyboardInterrupt:
         if last.theta is None:
@@ -227,3 +220,19 @@ def _checkpoint(args: Namespace) -> Checkpoint | None:
     if args.checkpoint is None:
         return None
     return Checkpoint(args.checkpoint, every=args.every, keep_last=args.keep_last)
+
+
+def save_curve(history: Mapping[str, Sequence[float]], path: str, title: str) -> bool:
+    """Draw the curves of a training into ``path``; return False where matplotlib is missing."""
+    try:
+        # pyplot is avoided, because it would look for a display and keep the figure.
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    # Which font it found instead of which is no message of this program.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    curves(history, ax=figure.subplots())
+    figure.suptitle(title)
+    figure.savefig(path, dpi=150)
+    return True

@@ -1,4 +1,4 @@
-"""What the two estimators share: ``fit`` and ``partial_fit``, curves, and the weights' memory."""
+"""The parts that both estimators have: ``fit``, curves, and the memory of the weights."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from backprop._inputs import all_finite
+from backprop.core.facts import OUTPUTS
+from backprop.core.inputs import all_finite
+from backprop.core.runtime import limited
 from backprop.network import Network
-from backprop.optimizers import LBFGS
-from backprop.sklearn import _engine, _lbfgs
-from backprop.sklearn._limit import limited
+from backprop.sklearn import _lbfgs, _weights
 from backprop.sklearn._parameters import CONSTRAINTS, hidden_names, layer_sizes
 from backprop.sklearn._progress import Progress
 from backprop.sklearn._rows import rows
 from backprop.sklearn._stochastic import Epochs
 from backprop.sklearn._validation import Validation, split
-
-# scikit-learn's names of the engine's output activations.
-_OUTPUTS = {"softmax": "softmax", "sigmoid": "logistic", "linear": "identity", "exp": "exp"}
+from backprop.training.optimizers import LBFGS
 
 
 class BaseMultilayerPerceptron(BaseEstimator, ABC):
@@ -162,7 +160,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         if self.early_stopping and validation is None:
             stratify = self.n_outputs_ == 1 and is_classifier(self)
             train, validation = split(self, X, y, sample_weight, stratify)
-        # With warm_start the weights may come from a fit with other settings, and no such curve.
+        # With warm_start the weights may come from a fit with other settings, which has no such
+        # curve.
         if not hasattr(self, "loss_curve_"):
             self._start_curve()
         if self.best_loss_ is None and not self.early_stopping:
@@ -176,7 +175,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         self.t_ = 0
         self.n_layers_ = len(units)
         output, loss = self._output_and_loss()
-        self.out_activation_ = _OUTPUTS[output]
+        self.out_activation_ = OUTPUTS[output].sklearn
         net = Network(
             units,
             hidden=hidden_names(self.activation, len(units) - 2),
@@ -186,7 +185,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
             dtype=dtype,
             check_finite=False,
         )
-        _engine.initialize(net, self._random_state)
+        _weights.initialize(net, self._random_state)
         self._show(net)
         self._no_improvement_count = 0
         self._best_theta: NDArray[Any] | None = None
@@ -287,26 +286,27 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         self._adopt()
         net = self._network
         with limited(self.n_threads):
-            Y_hat = net._core.forward(rows(X, net.dtype), False)
+            Y_hat = net.engine.forward(rows(X, net.dtype), False)
         wider: NDArray[Any] = Y_hat.astype(np.result_type(X.dtype, net.dtype), copy=False)
         return wider
 
     def _show(self, net: Network) -> None:
         """Let coefs_ and intercepts_ be the network's own memory."""
         self._network = net
-        self._views = _engine.views(net)
+        self._views = _weights.views(net)
         coefs, intercepts = self._views
         self.coefs_, self.intercepts_ = list(coefs), list(intercepts)
 
     def _adopt(self) -> None:
         """Take over what was put in the place of coefs_ or intercepts_."""
-        _engine.adopt(self._network, self._views, (self.coefs_, self.intercepts_))
+        _weights.adopt(self._network, self._views, (self.coefs_, self.intercepts_))
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "_network" in state:
             self._adopt()
-            # The network has these numbers already, and views would come back as copies.
+            # They are left out, because the network has their numbers and views come back as
+            # copies.
             for name in ("_views", "coefs_", "intercepts_"):
                 del state[name]
         return state

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.parallel import _get_threadpool_controller
 
-from backprop.gradients import split
+from backprop.core.gradients import split
+from backprop.core.inputs import Batch
 from backprop.network import Network
-from backprop.optimizers import LBFGS
 from backprop.sklearn._progress import Progress
 from backprop.sklearn._rows import rows
 from backprop.sklearn._validation import Validation
-from backprop.training._lbfgs import scipy_options
+from backprop.training import Objective, scipy_options
+from backprop.training.optimizers import LBFGS
 
-# SciPy's status where a callback has raised StopIteration.
+# SciPy returns this status if a callback has raised StopIteration.
 _STOPPED_BY_CALLBACK = 99
 
 
@@ -36,7 +37,7 @@ def fit(
     rounded ones; the weights that are found then become those of the network.
     """
     net: Network = estimator._network
-    wide = net if net.dtype == np.float64 else _in_float64(net)
+    wide = net if net.dtype == np.float64 else net.astype("float64")
     examples, targets = rows(X, wide.dtype), estimator._engine_targets(y, wide.dtype)
     weight = None if sample_weight is None else sample_weight.astype(np.float64)
     penalty = np.zeros(net.theta.size)
@@ -45,15 +46,14 @@ def fit(
     constants = estimator._loss_constants(y)
     constant = 0.0 if constants is None else float(np.average(constants, weights=weight))
 
-    def loss_and_gradient(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        wide.theta[...] = theta
-        loss, gradient = wide._core.gradients(examples, targets, False, weight)
+    def penalise(theta: NDArray[np.float64], gradient: NDArray[np.float64]) -> float:
         penalised = penalty * theta
         gradient += penalised
-        return loss + constant + 0.5 * float(penalised @ theta), gradient
+        return constant + 0.5 * float(penalised @ theta)
 
     def reported(theta: NDArray[np.float64], loss: float) -> float:
-        # On scikit-learn's scale, which for several outputs is not that of its gradient.
+        # The loss is reported on scikit-learn's scale, which for several outputs is not that of its
+        # gradient.
         half_norm = 0.5 * float((penalty * theta) @ theta)
         factor: float = estimator._loss_factor()
         return (loss - half_norm) * factor + half_norm
@@ -71,13 +71,15 @@ def fit(
         progress.call("on_epoch_begin")
 
     estimator.n_iter_ = 0
-    # What SciPy makes for a callback takes as long as the gradient of a small network.
+    # A callback is given only where somebody watches, because what SciPy prepares for it takes as
+    # long as the gradient of a small network.
     watched = bool(estimator.callbacks or estimator.verbose or validation is not None)
     progress.call("on_epoch_begin")
-    # SciPy's vectors are short: BLAS's threads only get in each other's way, and in the engine's.
+    # BLAS gets one thread: SciPy's vectors are short, and its threads would only get in the way of
+    # the engine's.
     with _get_threadpool_controller().limit(limits=1, user_api="blas"):
         result = scipy.optimize.minimize(
-            loss_and_gradient,
+            Objective(wide, Batch(examples, targets, weight), penalise),
             net.theta.astype(np.float64),
             method="L-BFGS-B",
             jac=True,
@@ -94,7 +96,3 @@ def _optimizer(estimator: Any) -> LBFGS:
     if isinstance(estimator.solver, LBFGS):
         return estimator.solver
     return LBFGS(gradient_tolerance=estimator.tol, evaluations=estimator.max_fun)
-
-
-def _in_float64(net: Network) -> Network:
-    return Network(**net.architecture, init="zeros", dtype="float64", check_finite=False)

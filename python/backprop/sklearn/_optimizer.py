@@ -1,4 +1,4 @@
-"""What turns gradients into steps for an estimator, kept from one ``partial_fit`` to the next.
+"""The optimizer of an estimator, whose state lasts from one ``partial_fit`` to the next.
 
 scikit-learn's own two are its "sgd" (momentum with the learning rate in the velocity: v <- mu v -
 eta g, theta <- theta + v, or + mu v - eta g with Nesterov's) and its "adam" (theta <- theta - eta
@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop import optimizers
 from backprop.network import Network
-from backprop.schedules import SCHEDULES, Plateau, ReduceOnPlateau
-from backprop.training._settings import TRAINERS
+from backprop.training import Snapshot, Trainer, optimizers
+from backprop.training.schedules import SCHEDULES, Plateau, ReduceOnPlateau
 
-# scikit-learn gives up halving and quartering below this.
+# scikit-learn does not divide a learning rate below this any further.
 _SMALLEST_RATE = 1e-6
 
 
@@ -45,7 +44,7 @@ def _schedule(estimator: Any) -> Any:
     if not isinstance(schedule, str):
         return schedule
     if schedule in ("constant", "invscaling", "adaptive"):
-        # As in scikit-learn, whose Adam keeps its rate.
+        # In scikit-learn Adam keeps its rate whatever this parameter is.
         return "constant" if estimator.solver == "adam" else schedule
     return SCHEDULES[schedule]
 
@@ -67,37 +66,32 @@ class Optimizer:
         self._epoch = 0
         self._lr = self.learning_rate = float(estimator.learning_rate_init)
         self._plateau = Plateau(self._lr)
-        self._trainer: Any = None
+        self._trainer: Trainer | None = None
         self._made_for: Any = None
         self._batch_size = 0
-        self._saved: tuple[dict[str, NDArray[Any]], int] = ({}, 0)
+        self._saved: tuple[Any, ...] = ({}, 0)
 
     def trainer(
         self, net: Network, n_examples: int, batch_size: int, alpha: float, dropout: list[float]
-    ) -> Any:
+    ) -> Trainer:
         """Return a trainer of ``net`` that has taken all steps so far."""
         made_for = (net, alpha, dropout)
-        # All examples in one batch need no trainer of exactly that size.
+        # If all examples are one batch, a trainer for larger batches does as well.
         fits = self._batch_size == batch_size or n_examples <= batch_size < self._batch_size
-        if self._made_for == made_for and fits:
-            return self._trainer
-        self._save()
-        state, steps = self._saved
-        self._trainer = TRAINERS[net.dtype.name](
-            net._core,
-            batch_size,
-            self._name,
-            self._options,
-            l2=[alpha] * (len(net.layer_sizes) - 1) if alpha else [],
-            penalty_by_weight=True,
-            dropout=dropout,
-            seed=self._seed,
-        )
-        self._made_for, self._batch_size = made_for, batch_size
-        self._trainer.steps = steps
-        for name, array in self._trainer.state.items():
-            if name in state:
-                array[...] = state[name]
+        if self._trainer is None or self._made_for != made_for or not fits:
+            self._save()
+            self._trainer = Trainer(
+                net,
+                batch_size,
+                self._name,
+                self._options,
+                l2=[alpha] * (len(net.layer_sizes) - 1) if alpha else [],
+                penalty_by_weight=True,
+                dropout=dropout,
+                seed=self._seed,
+            )
+            self._trainer.restore(Snapshot(*self._saved))
+            self._made_for, self._batch_size = made_for, batch_size
         return self._trainer
 
     def rates(self, epochs: int, n_batches: int) -> float | NDArray[np.float64]:
@@ -132,8 +126,7 @@ class Optimizer:
 
     def _save(self) -> None:
         if self._trainer is not None:
-            state = {name: array.copy() for name, array in self._trainer.state.items()}
-            self._saved = state, self._trainer.steps
+            self._saved = tuple(self._trainer.snapshot())
 
     def __getstate__(self) -> dict[str, Any]:
         self._save()

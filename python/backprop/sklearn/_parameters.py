@@ -1,4 +1,4 @@
-"""What the constructors accept: scikit-learn's parameters, with more values for some of them.
+"""The parameters of the constructors: scikit-learn's, with more values for some of them.
 
 scikit-learn itself checks them against these constraints at the start of ``fit``, so that the
 messages are its own.
@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from backprop import _backprop
-from backprop._architecture import checked_hidden
-from backprop.optimizers import OPTIMIZERS
-from backprop.schedules import SCHEDULES
+from backprop.core import engine, facts
+from backprop.core.architecture import checked_hidden
+from backprop.training.optimizers import OPTIMIZERS
+from backprop.training.schedules import SCHEDULES
 
-# scikit-learn's names of what the engine calls otherwise.
-ALIASES = {"identity": "linear", "logistic": "sigmoid"}
+# scikit-learn calls these activations otherwise than the engine.
+ALIASES = {
+    fact.sklearn: name
+    for name, fact in facts.ACTIVATIONS.items()
+    if fact.sklearn not in (None, name)
+}
 
 
 def _kinds(table: dict[str, Any]) -> list[type]:
@@ -26,7 +30,7 @@ def _kinds(table: dict[str, Any]) -> list[type]:
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions({*ALIASES, *_backprop.activations()}), "array-like"],
+    "activation": [StrOptions({*ALIASES, *engine.activations()}), "array-like"],
     "solver": [StrOptions(set(OPTIMIZERS)), *_kinds(OPTIMIZERS)],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],

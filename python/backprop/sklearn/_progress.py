@@ -1,12 +1,12 @@
-"""What callbacks are given: how the training of an estimator goes."""
+"""How the training of an estimator goes, as callbacks see it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from backprop.callbacks import Callback
 from backprop.network import Network
-from backprop.training._arguments import checked_callbacks
+from backprop.training import checked_callbacks
+from backprop.training.callbacks import Callback
 
 
 class Progress:

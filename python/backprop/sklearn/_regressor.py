@@ -95,35 +95,9 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         callbacks: Any = None,
         n_threads: int | None = None,
     ) -> None:
-        super().__init__(
-            loss=loss,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dropout=dropout,
-            callbacks=callbacks,
-            n_threads=n_threads,
-        )
+        given = dict(locals())
+        del given["self"]
+        BaseMultilayerPerceptron.__init__(self, **given)
 
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
@@ -193,7 +167,8 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         mean = np.average(y, axis=0, weights=sample_weight)
         variance = (weight * (y - mean) ** 2).sum(axis=0)
         if not variance.all():
-            # Its rules for constant targets; for all others its checks would cost half an epoch.
+            # scikit-learn's function has the rules for constant targets. It is not called for
+            # others, because its checks take half as long as an epoch.
             return float(r2_score(y, Y_hat, sample_weight=sample_weight))
         return float((1 - residual / variance).mean())
 

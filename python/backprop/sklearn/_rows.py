@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from backprop._inputs import as_examples
+from backprop.core.inputs import as_examples
 
 
 def rows(X: Any, dtype: np.dtype[Any]) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from backprop.core.inputs import Batch
 from backprop.sklearn._optimizer import Optimizer
 from backprop.sklearn._parameters import dropout_rates
 from backprop.sklearn._progress import Progress
@@ -46,16 +47,19 @@ class Epochs:
         self._estimator, self._validation, self._incremental = estimator, validation, incremental
         self._theta = net.theta
         self._order = np.arange(X.shape[0]) if train is None else train
-        # What lies in memory as it is visited needs no list of positions.
+        # Examples that are visited in the order in which they lie need no list of positions.
         self._as_it_lies = train is None and not estimator.shuffle
         self._n = len(self._order)
-        self._X = rows(X, net.dtype)
-        self._targets = estimator._engine_targets(y)
-        self._weight = None if sample_weight is None else sample_weight.astype(net.dtype)
+        self._data = Batch(
+            rows(X, net.dtype),
+            estimator._engine_targets(y),
+            None if sample_weight is None else sample_weight.astype(net.dtype),
+        )
         batch_size = _batch_size(estimator.batch_size, self._n)
         dropout = dropout_rates(estimator.dropout, len(net.layer_sizes) - 2)
         if not incremental or not hasattr(estimator, "_optimizer"):
-            # Nothing is drawn that scikit-learn would not draw, unless for masks it does not have.
+            # A seed is drawn for the masks of dropout alone, which scikit-learn does not have:
+            # everything else is drawn as there.
             seed = estimator._random_state.randint(2**31) if dropout else 0
             estimator._optimizer = Optimizer(estimator, seed)
         self._optimizer: Optimizer = estimator._optimizer
@@ -112,17 +116,16 @@ class Epochs:
         """Visit every example once; return the mean over the batches, by size, of their loss."""
         est = self._estimator
         if est.shuffle:
-            # What sklearn.utils.shuffle does and draws, without its checks.
+            # This draws and does what sklearn.utils.shuffle does, without its checks.
             permutation = np.arange(self._n)
             est._random_state.shuffle(permutation)
             self._order = self._order[permutation]
         order = None if self._as_it_lies else self._order
         rates = self._optimizer.rates(est.max_iter, len(self._starts))
-        loss, failed = self._trainer.epoch(
-            self._X, self._targets, order, rates, self._weight, self._losses
-        )
+        loss, failed = self._trainer.epoch(self._data, order, rates, self._losses)
         if failed >= 0:
-            # scikit-learn's weights would be lost from here on; the engine leaves them alone.
+            # The engine leaves its weights as they were before the failed batch; in scikit-learn
+            # they would be lost from here on, and `fit` ends with the same error.
             self._theta.fill(np.nan)
             return float(loss)
         batches = self._losses[:, 0] * self._factor + self._losses[:, 1]

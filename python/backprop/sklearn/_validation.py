@@ -27,7 +27,7 @@ class Validation:
 
     def __init__(self, estimator: Any, X: Any, y: NDArray[Any], sample_weight: Any) -> None:
         net = estimator._network
-        self._estimator, self._core = estimator, net._core
+        self._estimator, self._engine = estimator, net.engine
         self._X = rows(X, net.dtype)
         self._y = y
         self._targets = estimator._engine_targets(y)
@@ -36,14 +36,14 @@ class Validation:
 
     def loss(self) -> float:
         """Return the loss, without the penalty, on scikit-learn's scale."""
-        loss = self._core.loss(self._X, self._targets, False, self._weight)
+        loss = self._engine.loss(self._X, self._targets, False, self._weight)
         constants = self._estimator._loss_constants(self._y)
         constant = 0.0 if constants is None else np.average(constants, weights=self._score_weight)
         return float(loss * self._estimator._loss_factor() + constant)
 
     def score(self) -> float:
         """Return what the estimator's ``score`` would, or NaN where an output is not finite."""
-        Y_hat = self._core.forward(self._X, False)
+        Y_hat = self._engine.forward(self._X, False)
         return float(self._estimator._score_outputs(Y_hat, self._y, self._score_weight))
 
 

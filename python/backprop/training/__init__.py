@@ -1,27 +1,41 @@
-"""Training: the settings, the data, the loop, what is watched, and what is kept for later."""
+"""Training of a network: its settings and data, the loop, what is watched, checkpoints."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from backprop.history import History
-from backprop.network import Network
-from backprop.training._inputs import Inputs
-from backprop.training._run import Run
-from backprop.training._settings import checked_settings
+from backprop.core.network import Core
+from backprop.training._arguments import Course, checked_callbacks
+from backprop.training._inputs import Inputs, Sources
+from backprop.training._lbfgs import Objective, scipy_options
+from backprop.training._run import Training
+from backprop.training._settings import Settings
+from backprop.training.callbacks import Run
+from backprop.training.history import History
+from backprop.training.trainer import Snapshot, Trainer
 
-__all__ = ["Run", "fit"]
+__all__ = [
+    "Objective",
+    "Run",
+    "Snapshot",
+    "Trainer",
+    "arguments",
+    "checked_callbacks",
+    "fit",
+    "scipy_options",
+]
 
-_SHAPE_STEPS = (
-    *("optimizer", "lr", "schedule", "batch_size", "shuffle", "seed", "l1", "l2"),
-    *("dropout", "clip_norm", "clip_value", "max_norm"),
-)
-_ARE_DATA = ("X", "y", "sample_weight", "class_weight", "validation", "metrics")
+
+def arguments() -> list[str]:
+    """Return the names of all arguments of `fit`, in no order of meaning."""
+    return [f.name for kind in (Sources, Settings, Course) for f in fields(kind)]
 
 
-def fit(network: Network, **arguments: Any) -> History:
-    """Train a network; the arguments are those of `Network.fit`, all of them."""
-    settings = checked_settings(network, **{name: arguments.pop(name) for name in _SHAPE_STEPS})
-    if settings.full_batch and arguments["y"] is None:
+def fit(network: Core, given: Mapping[str, Any]) -> History:
+    """Train a network; ``given`` has every argument of `Network.fit` by its name."""
+    settings = Settings.checked(network, given)
+    if settings.full_batch and given["y"] is None:
         raise ValueError("`y` must be given for L-BFGS, which takes all of `X` at once, got None")
-    data = {name: arguments.pop(name) for name in _ARE_DATA}
-    inputs = Inputs(network, **data, batch_size=settings.batch_size, seed=settings.seed)
-    return Run(network, settings, inputs, **arguments).train()
+    sources = Sources(**{f.name: given[f.name] for f in fields(Sources)})
+    inputs = Inputs(network, sources, batch_size=settings.batch_size, seed=settings.seed)
+    return Training(network, settings, inputs, Course.checked(given)).train()

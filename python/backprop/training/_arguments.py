@@ -1,4 +1,4 @@
-"""The arguments of `Network.fit` about callbacks, stopping and checkpoints, in one form each.
+"""The arguments of `Network.fit` about the course of a training, in one form each.
 
 All raise TypeError for a wrong kind and ValueError for a wrong value.
 """
@@ -6,15 +6,52 @@ All raise TypeError for a wrong kind and ValueError for a wrong value.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from backprop._checks import integer
-from backprop.callbacks import Callback, Checkpoint, EarlyStopping
+from backprop.core.checks import flag, integer
 from backprop.training._checkpoint import newest
+from backprop.training.callbacks import Callback, Checkpoint, EarlyStopping, Run
 
-if TYPE_CHECKING:
-    from backprop.training._run import Run
+
+@dataclass(frozen=True)
+class Course:
+    """How long a training goes on, who watches it, and where it is kept.
+
+    Attributes
+    ----------
+    resume : str or None
+        The file to continue from.
+
+    The other attributes are the arguments of `Network.fit`, checked.
+    """
+
+    epochs: int
+    initial_epoch: int
+    callbacks: list[Callback]
+    early_stopping: EarlyStopping | None
+    checkpoint: Checkpoint | None
+    resume: str | None
+    threads: int | None
+    progress: bool | None
+
+    @classmethod
+    def checked(cls, given: Mapping[str, Any]) -> Course:
+        """Check the arguments, which are given by the names of the fields."""
+        epochs = integer("epochs", given["epochs"], 1)
+        threads, progress = given["threads"], given["progress"]
+        checkpoint = checked_checkpoint(given["checkpoint"])
+        return cls(
+            epochs=epochs,
+            initial_epoch=integer("initial_epoch", given["initial_epoch"], 0, epochs),
+            threads=None if threads is None else integer("threads", threads, 1, 1024),
+            progress=None if progress is None else flag("progress", progress),
+            callbacks=checked_callbacks(given["callbacks"]),
+            early_stopping=checked_stopping(given["early_stopping"]),
+            checkpoint=checkpoint,
+            resume=checked_resume(given["resume"], checkpoint),
+        )
 
 
 class _EpochEnd(Callback):

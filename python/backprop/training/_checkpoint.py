@@ -1,10 +1,11 @@
-"""Checkpoints: a network's file with everything in it that the next epoch depends on.
+"""Checkpoints: the file of a network that has everything the next epoch depends on.
 
-Besides the network of `backprop.io` a file has the optimizer's state (``optimizer.*`` in theta's
-layout), the history (``history.*``), the best weights of early stopping (``best.theta``), and a
-JSON text with the counts and the settings. What watches a quantity, a plateau, early stopping or
-the best checkpoint, is a fold over the history and needs nothing of its own; the order of the
-examples and the dropout masks depend on the seed, the epoch and the step alone.
+Besides the network, as `backprop.core.files` writes it, a file has the optimizer's state
+(``optimizer.*`` in theta's layout), the history (``history.*``), the best weights of early stopping
+(``best.theta``), and a JSON text with the counts and the settings. Nothing more is needed: whether
+a quantity is the best so far follows from the history, which a plateau, early stopping and the best
+checkpoint read again; the order of the examples and the masks of dropout follow from the seed, the
+epoch and the step.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop import io
-from backprop.callbacks import Checkpoint
-from backprop.network import Network
+from backprop.core import files
+from backprop.core.network import Core
+from backprop.training.callbacks import Checkpoint
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -31,7 +32,7 @@ _NAME = re.compile(r"epoch-(\d{6,18})\.safetensors")
 _BEST = "best.safetensors"
 
 
-class Progress(NamedTuple):
+class Saved(NamedTuple):
     """How far a training has come: what a checkpoint holds besides the weights."""
 
     epoch: int
@@ -42,24 +43,24 @@ class Progress(NamedTuple):
     best_theta: NDArray[Any] | None
 
 
-def write(path: str, network: Network, progress: Progress) -> None:
+def write(path: str, network: Core, saved: Saved) -> None:
     """Write a checkpoint in one move."""
-    tensors = {f"optimizer.{name}": array for name, array in progress.state.items()}
-    for name, values in progress.history.items():
+    tensors = {f"optimizer.{name}": array for name, array in saved.state.items()}
+    for name, values in saved.history.items():
         tensors[f"history.{name}"] = np.array(values, dtype=np.float64)
-    if progress.best_theta is not None:
-        tensors["best.theta"] = progress.best_theta
+    if saved.best_theta is not None:
+        tensors["best.theta"] = saved.best_theta
     about = {
         "format": _FORMAT,
-        "epoch": progress.epoch,
-        "steps": progress.steps,
-        "settings": progress.settings,
-        "history": list(progress.history),
+        "epoch": saved.epoch,
+        "steps": saved.steps,
+        "settings": saved.settings,
+        "history": list(saved.history),
     }
-    io.save(network, path, metadata={_KEY: json.dumps(about)}, tensors=tensors)
+    files.save(network, path, metadata={_KEY: json.dumps(about)}, tensors=tensors)
 
 
-def read(path: str, network: Network) -> tuple[NDArray[Any], Progress]:
+def read(path: str, network: Core) -> tuple[NDArray[Any], Saved]:
     """Return the weights and the rest of a checkpoint of such a network; nothing is changed.
 
     Raises
@@ -69,18 +70,18 @@ def read(path: str, network: Network) -> tuple[NDArray[Any], Progress]:
     OSError
         If it cannot be read.
     """
-    saved = io.read(path)
-    if not (network.same_architecture(saved.network) and network.dtype == saved.network.dtype):
-        raise ValueError(f"{path} must be a checkpoint of {network}, got one of {saved.network}")
+    found, metadata, tensors = files.read(path, type(network))
+    if not (network.same_architecture(found) and network.dtype == found.dtype):
+        raise ValueError(f"{path} must be a checkpoint of {network}, got one of {found}")
     try:
-        return saved.network.theta, _progress(saved.metadata, saved.tensors, network.theta)
+        return found.theta, _saved(metadata, tensors, network.theta)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be resumed: {error}") from error
 
 
-def _progress(
+def _saved(
     metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]], theta: NDArray[Any]
-) -> Progress:
+) -> Saved:
     if _KEY not in metadata:
         raise ValueError("it is no checkpoint but a finished network; load it with bp.load")
     about = json.loads(metadata[_KEY])
@@ -123,11 +124,11 @@ def _progress(
             raise ValueError(f"its tensor {name!r} must be finite, got NaN or infinity")
     best = flat.pop("best.theta", None)
     state = {name.removeprefix("optimizer."): array for name, array in flat.items()}
-    return Progress(counts[0], counts[1], settings, state, history, best)
+    return Saved(counts[0], counts[1], settings, state, history, best)
 
 
 def require_same_settings(path: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse to continue a training with other settings than it had: it would be another one.
+    """Refuse to continue a training with other settings than it had, as if it were the same.
 
     Raises
     ------
@@ -135,7 +136,8 @@ def require_same_settings(path: str, found: Mapping[str, Any], wanted: Mapping[s
         With the first setting that differs.
     """
     for name, value in wanted.items():
-        # As it would be after a file.
+        # The value is brought into the form it would have after being in a file: tuples become
+        # lists.
         value = json.loads(json.dumps(value))
         if name not in found or found[name] != value:
             raise ValueError(
@@ -205,16 +207,18 @@ class Writer:
         """Whether an epoch, counted from 1, gets a checkpoint."""
         return last or epoch % self._checkpoint.every == 0
 
-    def keep(self, network: Network, progress: Progress, *, is_due: bool, is_best: bool) -> None:
-        """Write what an epoch has earned, then forget the oldest."""
+    def keep(self, network: Core, saved: Saved, *, is_due: bool, is_best: bool) -> None:
+        """Write the checkpoints of an epoch, then remove the oldest."""
         if not np.isfinite(network.theta).all():
-            return  # the next batch will raise a DivergenceError: the checkpoint before it is good
+            # The next batch will raise a DivergenceError, and the checkpoint before this one is
+            # good.
+            return
         if is_best and self._checkpoint.keep_best:
-            write(self._best, network, progress)
+            write(self._best, network, saved)
         if not is_due:
             return
-        write(self._last(progress.epoch), network, progress)
-        self.newest_epoch = progress.epoch
+        write(self._last(saved.epoch), network, saved)
+        self.newest_epoch = saved.epoch
         if self._is_file:
             return
         kept = sorted(filter(_NAME.fullmatch, os.listdir(self._folder)), key=_epoch_of)

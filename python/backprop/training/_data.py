@@ -1,49 +1,29 @@
-"""What a training reads: arrays cut into batches by an order, or an iterable of ready batches."""
+"""The examples of a training: arrays that are cut into batches, or an iterable of batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop import _backprop
-from backprop._inputs import all_finite
-from backprop.network import Network
+from backprop.core import engine
+from backprop.core.inputs import Batch, check_finite
+from backprop.core.network import Core
 
 Rows = NDArray[np.int64]
 
 
-class Batch(NamedTuple):
-    """Examples of one step, as the core takes them."""
-
-    X: NDArray[Any]
-    y: NDArray[Any]
-    weight: NDArray[Any] | None
-
-    @property
-    def total_weight(self) -> float:
-        """The sum of the weights, the number of examples where they all weigh 1."""
-        return float(len(self.X) if self.weight is None else self.weight.sum(dtype=np.float64))
-
-
 class ArrayData:
-    """Examples in memory: X, y, their weights, and which of them are trained on.
+    """Examples in memory, and which of them are trained on.
 
     ``rows`` are positions in X, None standing for all: what is held out stays where it lies.
     """
 
-    def __init__(
-        self,
-        X: NDArray[Any],
-        y: NDArray[Any],
-        weight: NDArray[Any] | None,
-        rows: Rows | None,
-        batch_size: int,
-    ) -> None:
-        self.X, self.y, self.weight, self.rows = X, y, weight, rows
-        self.n_examples = len(X) if rows is None else len(rows)
+    def __init__(self, examples: Batch, rows: Rows | None, batch_size: int) -> None:
+        self.examples, self.rows = examples, rows
+        self.n_examples = len(examples.X) if rows is None else len(rows)
         self.batch_size = min(batch_size, self.n_examples)
         self.n_batches = -(-self.n_examples // self.batch_size)
         self._place: Rows | None = None
@@ -54,7 +34,7 @@ class ArrayData:
             return self.rows
         if self._place is None:
             self._place = np.empty(self.n_examples, dtype=np.int64)
-        _backprop.shuffle(self._place, seed, epoch)
+        engine.shuffle(self._place, seed, epoch)
         return self._place if self.rows is None else self.rows[self._place]
 
     def batches(self, seed: int, epoch: int, shuffle: bool) -> Iterator[Batch]:
@@ -63,16 +43,11 @@ class ArrayData:
         if order is None:
             order = np.arange(self.n_examples, dtype=np.int64)
         for begin in range(0, self.n_examples, self.batch_size):
-            rows = order[begin : begin + self.batch_size]
-            weight = None if self.weight is None else self.weight[rows]
-            yield Batch(self.X[rows], self.y[rows], weight)
+            yield self.examples.rows(order[begin : begin + self.batch_size])
 
     def trained_on(self) -> Batch:
         """Return all examples to train on; a copy where some are held out."""
-        if self.rows is None:
-            return Batch(self.X, self.y, self.weight)
-        weight = None if self.weight is None else self.weight[self.rows]
-        return Batch(self.X[self.rows], self.y[self.rows], weight)
+        return self.examples if self.rows is None else self.examples.rows(self.rows)
 
 
 class BatchData:
@@ -81,7 +56,7 @@ class BatchData:
     ``source`` is an iterable of (X, y) or (X, y, sample_weight), or a function that returns one.
     """
 
-    def __init__(self, network: Network, source: Any) -> None:
+    def __init__(self, network: Core, source: Any) -> None:
         if not callable(source) and not isinstance(source, Iterable):
             raise TypeError(
                 "`X` must be an iterable of batches (X, y), or a function that returns one, where "
@@ -117,8 +92,7 @@ class BatchData:
                 f"{type(item).__name__} as batch {index + 1}"
             )
         try:
-            X, y = checked_arrays(self._network, item[0], item[1])
-            return Batch(X, y, self._network._weights(item[2] if len(item) == 3 else None))
+            return checked_examples(self._network, *item)
         except (TypeError, ValueError) as error:
             raise type(error)(f"in batch {index + 1} of `X`: {error}") from error
 
@@ -126,22 +100,22 @@ class BatchData:
 Data = ArrayData | BatchData
 
 
-def checked_arrays(network: Network, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return X and y as the core takes them; it checks y against X in the first epoch.
+def checked_examples(
+    network: Core, X: Any, y: Any, sample_weight: Any = None, *, fully: bool = False
+) -> Batch:
+    """Return examples as the core takes them.
+
+    What remains, shapes, labels and weights, the compiled trainer checks before its first step;
+    with ``fully`` it is done here, for those who index by labels or rows before that.
 
     Raises
     ------
     TypeError, ValueError
         As `Network.loss`.
     """
-    X, y = network._batch(X, y)
-    if X.ndim != 2 or len(X) == 0:
-        network.forward(X)  # for the error that every method raises for such an X
+    batch = network.convert(X, y, sample_weight)
+    if batch.X.ndim != 2 or len(batch.X) == 0:
+        return network.checked(*batch)
     if network.check_finite:
-        for name, array in (("X", X), ("y", y)):
-            if array.dtype == network.dtype and not all_finite(array):
-                raise ValueError(
-                    f"`{name}` must be finite, got NaN or infinity; clean it with np.nan_to_num, "
-                    "or set check_finite = False"
-                )
-    return X, y
+        check_finite(X=batch.X, y=batch.y)
+    return network.checked(*batch) if fully else batch

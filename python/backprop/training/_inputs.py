@@ -1,16 +1,30 @@
-"""What is trained on and what is held out, from the arguments of `Network.fit`."""
+"""The examples to train on and those held out, from the arguments of `Network.fit`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop.network import Network
-from backprop.training._data import ArrayData, Batch, BatchData, Data, checked_arrays
+from backprop.core.inputs import Batch
+from backprop.core.network import Core
+from backprop.training._data import ArrayData, BatchData, Data, checked_examples
 from backprop.training._watch import Evaluation
 from backprop.training._weights import example_weights
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The arguments of `Network.fit` about data, as they were given."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    class_weight: Any
+    validation: Any
+    metrics: Any
 
 
 class Inputs:
@@ -22,53 +36,32 @@ class Inputs:
         For data, weights, held-out data or metrics of a wrong kind, shape or value.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        X: Any,
-        y: Any,
-        *,
-        sample_weight: Any,
-        class_weight: Any,
-        validation: Any,
-        metrics: Any,
-        batch_size: int,
-        seed: int,
-    ) -> None:
+    def __init__(self, network: Core, given: Sources, *, batch_size: int, seed: int) -> None:
+        self._share = float(given.validation) if _is_share(given.validation) else None
+        self._class_weight = given.class_weight
         self.data: Data
-        self._share = None
-        self._class_weight = class_weight
-        if y is None:
-            self.data, held_out = _batches(network, X, sample_weight, class_weight), None
-            if isinstance(validation, float | int):
-                raise ValueError(
-                    "`validation` must be a pair (X, y) where the data are an iterable of batches, "
-                    f"got {validation!r}"
-                )
+        held_out = None
+        if given.y is None:
+            self.data = _batches(network, given)
         else:
-            X, y = checked_arrays(network, X, y)
-            weight = network._weights(sample_weight)
-            if class_weight is not None or _is_share(validation):
-                # Every complaint about shapes and values, before they index anything.
-                network._core.loss(X, y, False, weight)
+            # Class weights and a stratified split index arrays by the labels, so that these have to
+            # be checked before.
+            fully = given.class_weight is not None or self._share is not None
+            examples = checked_examples(network, given.X, given.y, given.sample_weight, fully=fully)
             rows = None
-            if _is_share(validation):
-                self._share = float(validation)
-                rows, held = _split(network, y, validation, seed)
-                # Held-out rows are few; those to train on stay where they lie.
-                held_out = Batch(X[held], y[held], None if weight is None else weight[held])
+            if self._share is not None:
+                rows, held = _split(network, examples.y, given.validation, seed)
+                # Held-out rows are few and copied; those to train on stay where they lie.
+                held_out = examples.rows(held)
                 if held_out.total_weight == 0:
                     raise ValueError(
                         "`sample_weight` must weigh at least one held-out example, got only zeros"
                     )
-                validation = None
-            else:
-                held_out = None
-            weight = example_weights(network, y, weight, class_weight, rows)
-            self.data = ArrayData(X, y, weight, rows, batch_size)
-        if validation is not None:
-            held_out = _checked_validation(network, validation)
-        self.evaluation = _evaluation(network, self.data, held_out, metrics)
+            weight = example_weights(network, examples.y, examples.weight, given.class_weight, rows)
+            self.data = ArrayData(examples._replace(weight=weight), rows, batch_size)
+        if given.validation is not None and self._share is None:
+            held_out = _checked_validation(network, given.validation)
+        self.evaluation = _evaluation(network, self.data, held_out, given.metrics)
 
     def described(self) -> dict[str, Any]:
         """Return what a resumed training must have in common, as JSON has it."""
@@ -82,21 +75,27 @@ class Inputs:
         }
 
 
-def _evaluation(network: Network, data: Data, held_out: Batch | None, metrics: Any) -> Evaluation:
+def _evaluation(network: Core, data: Data, held_out: Batch | None, metrics: Any) -> Evaluation:
     if held_out is not None:
         return Evaluation(network, held_out, metrics, held_out=True)
     trained = data.trained_on() if isinstance(data, ArrayData) else None
     return Evaluation(network, trained, metrics, held_out=False)
 
 
-def _batches(network: Network, X: Any, sample_weight: Any, class_weight: Any) -> BatchData:
-    for name, value in (("sample_weight", sample_weight), ("class_weight", class_weight)):
-        if value is not None:
+def _batches(network: Core, given: Sources) -> BatchData:
+    for name in ("sample_weight", "class_weight"):
+        if getattr(given, name) is not None:
             raise ValueError(
                 f"`{name}` must be left out where `X` is an iterable of batches: let it yield "
                 "(X, y, sample_weight)"
             )
-    return BatchData(network, X)
+    data = BatchData(network, given.X)
+    if isinstance(given.validation, float | int):
+        raise ValueError(
+            "`validation` must be a pair (X, y) where the data are an iterable of batches, "
+            f"got {given.validation!r}"
+        )
+    return data
 
 
 def _is_share(validation: Any) -> bool:
@@ -104,10 +103,11 @@ def _is_share(validation: Any) -> bool:
 
 
 def _split(
-    network: Network, y: NDArray[Any], share: Any, seed: int
+    network: Core, y: NDArray[Any], share: Any, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows to train on and those held out, each class in its share."""
-    from backprop.data import split_indices  # with readers of files that only this needs
+    # It is imported here because readers of files come with it.
+    from backprop.data import split_indices
 
     if not 0 < share < 1:
         raise ValueError(
@@ -127,17 +127,14 @@ def _split(
         ) from error
 
 
-def _checked_validation(network: Network, validation: Any) -> Batch:
+def _checked_validation(network: Core, validation: Any) -> Batch:
     """Return (X, y) or (X, y, sample_weight) as the core takes them."""
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         raise TypeError(
             f"`validation` must be a pair (X, y) or a share, got {type(validation).__name__}"
             + (f" of {len(validation)}" if isinstance(validation, tuple | list) else "")
         )
-    X, y = validation[:2]
-    weight = validation[2] if len(validation) == 3 else None
     try:
-        network.loss(X, y, sample_weight=weight)
-        return Batch(*network._batch(X, y), network._weights(weight))
+        return network.checked(*validation)
     except (TypeError, ValueError) as error:
         raise type(error)(f"in `validation`: {error}") from error

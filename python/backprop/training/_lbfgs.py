@@ -8,47 +8,63 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop.gradients import split
-from backprop.network import Network
-from backprop.optimizers import LBFGS
-from backprop.training._data import Batch
+from backprop.core.gradients import split
+from backprop.core.inputs import Batch
+from backprop.core.network import Core
 from backprop.training._settings import Settings
+from backprop.training.optimizers import LBFGS
 
 
 class _Ended(Exception):
-    """A callback ended the training: SciPy's own way out depends on its version."""
+    """A callback has ended the training. SciPy's own way to say so depends on its version."""
+
+
+# Adds the gradient of the penalty at theta to an array (n_parameters,), and returns the penalty.
+Penalise = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
 
 
 class Objective:
-    """The loss of all examples with its penalties, and their gradient, as functions of theta."""
+    """The loss of all examples with its penalty, and their gradient, as functions of theta."""
 
-    def __init__(self, network: Network, data: Batch, settings: Settings) -> None:
-        self._network, self._data = network, data
+    def __init__(self, network: Core, data: Batch, penalise: Penalise) -> None:
+        self._network, self._data, self._penalise = network, data, penalise
         self._last: tuple[NDArray[np.float64], float] = (np.empty(0), np.inf)
-        sizes = network.layer_sizes
-        # Strengths in theta's layout, 0 for the biases.
-        self._l1, self._l2 = np.zeros(network.theta.size), np.zeros(network.theta.size)
-        for flat, strengths in ((self._l1, settings.l1), (self._l2, settings.l2)):
-            for W_k, strength in zip(split(flat, sizes)[0], strengths, strict=False):
-                W_k[...] = strength
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return loss and gradient; a loss that is not finite is infinite, its gradient zero."""
         X, y, weight = self._data
         self._network.theta[...] = theta
-        loss, gradient = self._network._core.gradients(X, y, False, weight)
+        loss, gradient = self._network.engine.gradients(X, y, False, weight)
+        gradient = gradient.astype(np.float64, copy=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            loss += float(self._l1 @ np.abs(theta) + 0.5 * (self._l2 @ (theta * theta)))
-        if not np.isfinite(loss):
-            loss, gradient = np.inf, np.zeros_like(theta)
+            loss += self._penalise(theta, gradient)
+            if not np.isfinite(loss):
+                loss, gradient = np.inf, np.zeros_like(theta)
+                self._penalise(theta, gradient)
         self._last = theta.copy(), loss
-        return loss, gradient.astype(np.float64) + self._l1 * np.sign(theta) + self._l2 * theta
+        return loss, gradient
 
     def move_to(self, theta: NDArray[np.float64]) -> float:
         """Give the network ``theta`` and return its loss, mostly that of the last call."""
         if not np.array_equal(self._last[0], theta):
             return self(theta)[0]
         return self._last[1]
+
+
+def elastic(network: Core, settings: Settings) -> Penalise:
+    """Return the penalty l1 Σ|W_k| + ½ l2 ‖W_k‖² of a network, each layer with its strengths."""
+    # The strengths lie in theta's layout and are 0 for the biases.
+    l1, l2 = np.zeros(network.theta.size), np.zeros(network.theta.size)
+    for flat, strengths in ((l1, settings.l1), (l2, settings.l2)):
+        for W_k, strength in zip(split(flat, network.layer_sizes)[0], strengths, strict=False):
+            W_k[...] = strength
+
+    def penalise(theta: NDArray[np.float64], gradient: NDArray[np.float64]) -> float:
+        gradient += l1 * np.sign(theta)
+        gradient += l2 * theta
+        return float(l1 @ np.abs(theta) + 0.5 * (l2 @ (theta * theta)))
+
+    return penalise
 
 
 def scipy_options(optimizer: LBFGS, iterations: int) -> dict[str, float]:
@@ -64,7 +80,7 @@ def scipy_options(optimizer: LBFGS, iterations: int) -> dict[str, float]:
 
 
 def minimise(
-    network: Network,
+    network: Core,
     data: Batch,
     settings: Settings,
     iterations: int,
@@ -95,7 +111,7 @@ def minimise(
         ) from None
     optimizer = settings.optimizer
     assert isinstance(optimizer, LBFGS)
-    objective = Objective(network, data, settings)
+    objective = Objective(network, data, elastic(network, settings))
     accepted = network.theta.astype(np.float64)
     first, _ = objective(accepted)
     if not np.isfinite(first):

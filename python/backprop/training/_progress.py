@@ -10,7 +10,8 @@ from typing import Any
 
 Update = Callable[[int, str], None]
 _BAR = 24
-# A training that is over sooner needs no bar, nor the time to import one.
+# A training shorter than this, in seconds, shows no bar: importing rich would take a good part of
+# it.
 _PATIENCE = 1.0
 
 
@@ -36,7 +37,7 @@ def bar(total: int) -> Iterator[Update]:
     except ImportError:
         rich_found = False
     else:
-        # In notebooks rich needs widgets and warns without; a line does as well.
+        # In a notebook rich needs the package of widgets and warns without it; a line does as well.
         rich_found = sys.stderr.isatty()
     if not rich_found:
         try:
@@ -64,14 +65,15 @@ def _line(total: int) -> Update:
         done = _BAR * epoch // total
         text = f"epoch {epoch}/{total} [{'#' * done}{'-' * (_BAR - done)}] {numbers}"
         widest = max(widest, len(text))
-        # Spaces rather than a terminal's control sequence: notebooks know only the return.
+        # Spaces wipe out what stood there, because notebooks know no control sequence but the
+        # return.
         sys.stderr.write("\r" + text.ljust(widest))
         sys.stderr.flush()
 
     return update
 
 
-class Progress:
+class Bar:
     """The bar of one training, a context: drawn at once, after a while, or never.
 
     Parameters
@@ -88,7 +90,7 @@ class Progress:
         self._total, self._stack = total, ExitStack()
         self._update: Update | None = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Bar:
         self._start = time.monotonic()
         return self
 

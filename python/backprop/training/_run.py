@@ -11,76 +11,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop import runtime
-from backprop._checks import flag, integer
-from backprop._inputs import all_finite
-from backprop.callbacks import Callback
-from backprop.errors import DivergenceError
-from backprop.history import History
-from backprop.network import Network
-from backprop.schedules import Constant, Cosine, OneCycle, Plateau, ReduceOnPlateau
-from backprop.training import _checkpoint
-from backprop.training._arguments import (
-    checked_callbacks,
-    checked_checkpoint,
-    checked_resume,
-    checked_stopping,
-)
+from backprop.core import runtime
+from backprop.core.errors import DivergenceError
+from backprop.core.inputs import all_finite
+from backprop.core.network import Core
+from backprop.training import _checkpoint, _lbfgs
+from backprop.training._arguments import Course
 from backprop.training._data import ArrayData
-from backprop.training._engine import Engine, Hooks
+from backprop.training._epochs import Epochs, Hooks
 from backprop.training._inputs import Inputs
-from backprop.training._progress import Progress
+from backprop.training._progress import Bar
 from backprop.training._settings import Settings
 from backprop.training._watch import Watch
+from backprop.training.callbacks import Callback, Run
+from backprop.training.history import History
+from backprop.training.schedules import Constant, Cosine, OneCycle, Plateau, ReduceOnPlateau
+from backprop.training.trainer import Snapshot
 
 
-class Run:
-    """One training of a network; what `Network.fit` makes and callbacks are given.
+class Training(Run):
+    """One training of a network: the loop behind the `Run` that callbacks see."""
 
-    Attributes
-    ----------
-    network : Network
-        Being trained.
-    epochs : int
-        How many were asked for.
-    history : History
-        What was recorded so far.
-    stop : bool
-        Set it to end training after the present epoch, in a batch hook after the present batch.
-    batch : int
-        The present batch of the epoch, from 1; in batch hooks only.
-    batch_loss : float
-        Its loss before its step; in ``on_batch_end`` only.
-    lr : float
-        The learning rate of the present batch, in other hooks of the epoch's first.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        settings: Settings,
-        inputs: Inputs,
-        *,
-        epochs: int,
-        initial_epoch: int,
-        callbacks: Any,
-        early_stopping: Any,
-        checkpoint: Any,
-        resume: Any,
-        threads: int | None,
-        progress: bool | None,
-    ) -> None:
-        self.network, self._settings, self._inputs = network, settings, inputs
-        self.epochs = integer("epochs", epochs, 1)
-        self._first_epoch = integer("initial_epoch", initial_epoch, 0, self.epochs)
-        self.history = History()
-        self.stop = False
-        self.batch, self.batch_loss, self.lr = 0, float("nan"), settings.lr
-        self._threads = None if threads is None else integer("threads", threads, 1, 1024)
-        self._progress = None if progress is None else flag("progress", progress)
-        self._callbacks = checked_callbacks(callbacks)
+    def __init__(self, network: Core, settings: Settings, inputs: Inputs, course: Course) -> None:
+        super().__init__(network, course.epochs, course.initial_epoch, settings.lr)
+        self._settings, self._inputs, self._course = settings, inputs, course
+        self._callbacks = course.callbacks
         evaluation = inputs.evaluation
-        self._stopping = checked_stopping(early_stopping)
+        self._stopping = course.early_stopping
         self._watch = Watch(
             self._stopping.monitor if self._stopping else None,
             self._stopping.mode if self._stopping else None,
@@ -90,55 +47,50 @@ class Run:
         self._best_theta: NDArray[Any] | None = None
         self._plateau = Plateau(settings.lr)
         self._plateau_name = "val_loss" if "val_loss" in evaluation.names else "loss"
-        self._checkpoint = checked_checkpoint(checkpoint)
-        self._writer = None if self._checkpoint is None else _checkpoint.Writer(self._checkpoint)
-        if self._checkpoint is not None:
-            self._watch_saved = Watch(self._checkpoint.monitor, self._checkpoint.mode, evaluation)
-        self._engine = (
+        checkpoint = course.checkpoint
+        self._writer = None if checkpoint is None else _checkpoint.Writer(checkpoint)
+        if checkpoint is not None:
+            self._watch_saved = Watch(checkpoint.monitor, checkpoint.mode, evaluation)
+        self._steps = (
             None
             if settings.full_batch
-            else Engine(network, settings, inputs.data, self._batch_hooks())
+            else Epochs(network, settings, inputs.data, self._batch_hooks())
         )
-        path = checked_resume(resume, self._checkpoint)
-        saved = None if path is None else self._read(path)
+        saved = None if course.resume is None else self._read(course.resume)
         if self._writer is not None:
-            self._writer.open(resumed=path is not None)
-        # Last, after everything that may be refused.
+            self._writer.open(resumed=course.resume is not None)
+        # The network is changed only here, after everything that may be refused.
         if saved is not None:
             self._continue_from(*saved)
 
-    @property
-    def epoch(self) -> int:
-        """The number of epochs finished, those before ``initial_epoch`` among them."""
-        return self._first_epoch + self.history.epochs
-
     def train(self) -> History:
         """Run the epochs; see `Network.fit`."""
-        bar = Progress(self._progress, self.epochs)
-        with runtime.limited(self._threads), bar as self._bar:
+        bar = Bar(self._course.progress, self.epochs)
+        with runtime.limited(self._course.threads), bar as self._bar:
             self._call("on_train_begin")
             if not self._is_over():
-                if self._engine is None:
+                if self._steps is None:
                     self._minimise()
                 else:
-                    self._descend(self._engine)
+                    self._descend(self._steps)
                 self._keep_last()
             if self._stopping and self._stopping.restore_best and self._best_theta is not None:
                 np.copyto(self.network.theta, self._best_theta)
             self._call("on_train_end")
         return self.history
 
-    def _descend(self, engine: Engine) -> None:
+    def _descend(self, steps: Epochs) -> None:
         theta = self.network.theta
-        # A loss is known before its batch changes the weights, so those at the end of an epoch are
-        # proven good only by the first batch of the next: the epoch before is kept as well.
+        # A loss is computed before its batch changes the weights. Whether the weights at the end of
+        # an epoch are good shows only in the first batch of the next, so that those of the epoch
+        # before are kept as well.
         older, newer = np.empty_like(theta), theta.copy()
         start = self.epoch
         while True:
             epoch = self.epoch
             rates = self._rates(epoch)
             self._call("on_epoch_begin")
-            loss, failed_batch = engine.epoch(epoch, rates)
+            loss, failed_batch = steps.run(epoch, rates)
             if failed_batch >= 0:
                 proven = epoch if failed_batch > 0 or epoch == start else epoch - 1
                 np.copyto(theta, newer if proven == epoch else older)
@@ -153,8 +105,6 @@ class Run:
             raise self._divergence("a weight became NaN or infinite", epoch, last, epoch)
 
     def _minimise(self) -> None:
-        from backprop.training._lbfgs import minimise
-
         data = self._inputs.data
         assert isinstance(data, ArrayData)
         before = self.network.theta.copy()
@@ -167,7 +117,9 @@ class Run:
                 self._call("on_epoch_begin")
             return over
 
-        first = minimise(self.network, data.trained_on(), self._settings, n_epochs, end_epoch)
+        first = _lbfgs.minimise(
+            self.network, data.trained_on(), self._settings, n_epochs, end_epoch
+        )
         if not np.isfinite(first):
             np.copyto(self.network.theta, before)
             raise self._divergence(f"the loss became {first}", self.epoch, 0, 0)
@@ -181,7 +133,7 @@ class Run:
         if isinstance(schedule, Constant | ReduceOnPlateau):
             self.lr = lr
             return lr
-        # An iterable without a length changes its rate by the epoch.
+        # An iterable without a length counts as one batch: its rate changes from epoch to epoch.
         rates = schedule.rates(lr, epoch, self.epochs, self._inputs.data.n_batches or 1)
         self.lr = float(rates[0])
         return rates
@@ -257,20 +209,20 @@ class Run:
             described["epochs"] = self.epochs
         return described
 
-    def _state(self) -> _checkpoint.Progress:
-        engine = self._engine
-        return _checkpoint.Progress(
+    def _state(self) -> _checkpoint.Saved:
+        trainer = None if self._steps is None else self._steps.trainer
+        return _checkpoint.Saved(
             epoch=self.epoch,
-            steps=0 if engine is None else engine.steps,
+            steps=0 if trainer is None else trainer.steps,
             settings=self._described(),
-            state={} if engine is None else engine.state,
+            state={} if trainer is None else trainer.state,
             history=dict(self.history),
             best_theta=self._best_theta,
         )
 
-    def _read(self, path: str) -> tuple[NDArray[Any], _checkpoint.Progress]:
+    def _read(self, path: str) -> tuple[NDArray[Any], _checkpoint.Saved]:
         """Return weights and progress of a checkpoint of this training; nothing is changed."""
-        if self._engine is None:
+        if self._steps is None:
             raise ValueError(
                 "`resume` must be left out for L-BFGS, whose memory SciPy does not give away; load "
                 "the checkpoint with bp.load and fit it anew"
@@ -282,7 +234,7 @@ class Run:
             )
         theta, saved = _checkpoint.read(path, self.network)
         _checkpoint.require_same_settings(path, saved.settings, self._described())
-        if set(saved.state) != set(self._engine.state):
+        if set(saved.state) != set(self._steps.trainer.state):
             raise ValueError(f"{path} cannot be resumed: its optimizer's state is damaged")
         if set(saved.history) != set(self._inputs.evaluation.names) and saved.history["loss"]:
             raise ValueError(
@@ -291,9 +243,9 @@ class Run:
             )
         return theta, saved
 
-    def _continue_from(self, theta: NDArray[Any], saved: _checkpoint.Progress) -> None:
+    def _continue_from(self, theta: NDArray[Any], saved: _checkpoint.Saved) -> None:
         """Bring the run to where a checkpoint left it."""
-        assert self._engine is not None
+        assert self._steps is not None
         self._first_epoch = saved.epoch - len(saved.history["loss"])
         self.history = History(saved.history)
         if self._stopping:
@@ -305,7 +257,7 @@ class Run:
         if isinstance(self._settings.schedule, ReduceOnPlateau):
             for loss in self.history[self._plateau_name]:
                 self._plateau = self._settings.schedule.after(self._plateau, loss)
-        self._engine.restore(saved.state, saved.steps)
+        self._steps.trainer.restore(Snapshot(saved.state, saved.steps))
         np.copyto(self.network.theta, theta)
 
     def _divergence(self, what: str, epoch: int, batch: int, kept: int) -> DivergenceError:

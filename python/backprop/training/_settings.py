@@ -1,20 +1,27 @@
-"""What shapes a training apart from its data: checked once, described for a file."""
+"""The arguments of `Network.fit` that shape each step: checked once, described for a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from backprop import _backprop, optimizers, schedules
-from backprop._checks import below_one, flag, integer, not_negative, positive
-from backprop._choice import describe
-from backprop.network import Network
+from backprop.core.checks import below_one, flag, integer, not_negative, positive
+from backprop.core.choice import describe
+from backprop.core.network import Core
+from backprop.training import optimizers, schedules
+from backprop.training.trainer import Trainer
 
-TRAINERS: dict[str, Any] = {"float32": _backprop.Trainer32, "float64": _backprop.Trainer64}
 Strengths = tuple[float, ...]
+Rule = Callable[[str, Any], float]
+
+
+# A field that the compiled trainer takes under the same name; and one of those for which L-BFGS has
+# no use.
+_OF_TRAINER = {"of_trainer": True}
+_UNUSED_BY_LBFGS = {"of_trainer": True, "unused_by_lbfgs": True}
 
 
 @dataclass(frozen=True)
@@ -26,112 +33,92 @@ class Settings:
     """
 
     optimizer: optimizers.Optimizer
-    lr: float
+    lr: float = field(metadata={"unused_by_lbfgs": True})
     schedule: schedules.Schedule
     batch_size: int
     shuffle: bool
-    seed: int
-    l1: Strengths
-    l2: Strengths
-    dropout: Strengths
-    clip_norm: float | None
-    clip_value: float | None
-    max_norm: float | None
+    seed: int = field(metadata=_OF_TRAINER)
+    l1: Strengths = field(metadata=_OF_TRAINER)
+    l2: Strengths = field(metadata=_OF_TRAINER)
+    dropout: Strengths = field(metadata=_UNUSED_BY_LBFGS)
+    clip_norm: float | None = field(metadata=_UNUSED_BY_LBFGS)
+    clip_value: float | None = field(metadata=_UNUSED_BY_LBFGS)
+    max_norm: float | None = field(metadata=_UNUSED_BY_LBFGS)
+
+    @classmethod
+    def checked(cls, network: Core, given: Mapping[str, Any]) -> Settings:
+        """Check the arguments, which are given by the names of the fields.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For one that is of the wrong kind or out of range, or that L-BFGS has no use for.
+        """
+        chosen, lr = optimizers.get(given["optimizer"]), given["lr"]
+        n_layers = len(network.layer_sizes) - 1
+
+        def strengths(name: str, n: int, what: str, rule: Rule) -> Strengths:
+            return _strengths(name, given[name], n, what, rule)
+
+        def bound(name: str) -> float | None:
+            return None if given[name] is None else positive(name, given[name])
+
+        settings = cls(
+            optimizer=chosen,
+            lr=chosen.default_lr if lr is None else not_negative("lr", lr),
+            schedule=schedules.get(given["schedule"]),
+            batch_size=integer("batch_size", given["batch_size"], 1),
+            shuffle=flag("shuffle", given["shuffle"]),
+            seed=integer("seed", _drawn(given["seed"]), 0, 2**64 - 1),
+            l1=strengths("l1", n_layers, "layer", not_negative),
+            l2=strengths("l2", n_layers, "layer", not_negative),
+            dropout=strengths("dropout", n_layers - 1, "hidden layer", below_one),
+            clip_norm=bound("clip_norm"),
+            clip_value=bound("clip_value"),
+            max_norm=bound("max_norm"),
+        )
+        settings._refuse_unused(given)
+        return settings
+
+    def _refuse_unused(self, given: Mapping[str, Any]) -> None:
+        if not self.full_batch:
+            return
+        used = {
+            "dropout": self.dropout,
+            "schedule": None if self.schedule == schedules.Constant() else given["schedule"],
+        }
+        unused = [f.name for f in fields(self) if f.metadata.get("unused_by_lbfgs")]
+        for name in [*unused, "schedule"]:
+            value = used.get(name, given[name])
+            if value is not None and value != ():
+                raise ValueError(
+                    f"`{name}` must be left out for L-BFGS, which has no use for it, got {value!r}"
+                )
 
     @property
     def full_batch(self) -> bool:
         """Whether the optimizer is L-BFGS, which takes all examples at once."""
         return isinstance(self.optimizer, optimizers.LBFGS)
 
-    def trainer(self, network: Network, batch_size: int) -> Any:
-        """Return a compiled trainer for batches of up to ``batch_size`` examples."""
-        name, options = optimizers.core(self.optimizer)
-        more = {
-            "l1": self.l1,
-            "l2": self.l2,
-            "dropout": self.dropout,
-            "clip_norm": self.clip_norm,
-            "clip_value": self.clip_value,
-            "max_norm": self.max_norm,
-        }
-        return TRAINERS[network.dtype.name](
-            network._core, batch_size, name, options, seed=self.seed, **more
-        )
+    def trainer(self, network: Core, batch_size: int) -> Trainer:
+        """Return a trainer for batches of up to ``batch_size`` examples."""
+        more = {f.name: getattr(self, f.name) for f in fields(self) if "of_trainer" in f.metadata}
+        return Trainer(network, batch_size, *optimizers.core(self.optimizer), **more)
 
     def described(self) -> dict[str, Any]:
         """Return all of it as JSON has it."""
+        described = {f.name: getattr(self, f.name) for f in fields(self)}
+        described["optimizer"] = describe(self.optimizer, optimizers.OPTIMIZERS)
+        described["schedule"] = describe(self.schedule, schedules.SCHEDULES)
         return {
-            "optimizer": describe(self.optimizer, optimizers.OPTIMIZERS),
-            "lr": self.lr,
-            "schedule": describe(self.schedule, schedules.SCHEDULES),
-            "batch_size": self.batch_size,
-            "shuffle": self.shuffle,
-            "seed": self.seed,
-            "l1": list(self.l1),
-            "l2": list(self.l2),
-            "dropout": list(self.dropout),
-            "clip_norm": self.clip_norm,
-            "clip_value": self.clip_value,
-            "max_norm": self.max_norm,
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in described.items()
         }
 
 
-def checked_settings(
-    network: Network,
-    *,
-    optimizer: Any,
-    lr: Any,
-    schedule: Any,
-    batch_size: Any,
-    shuffle: Any,
-    seed: Any,
-    l1: Any,
-    l2: Any,
-    dropout: Any,
-    clip_norm: Any,
-    clip_value: Any,
-    max_norm: Any,
-) -> Settings:
-    """Check the arguments of `Network.fit`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For one that is of the wrong kind or out of range, or that L-BFGS has no use for.
-    """
-    chosen = optimizers.get(optimizer)
-    n_layers = len(network.layer_sizes) - 1
-    if seed is None:
-        seed = int(np.random.default_rng().integers(2**63))
-    settings = Settings(
-        optimizer=chosen,
-        lr=chosen.default_lr if lr is None else positive("lr", lr),
-        schedule=schedules.get(schedule),
-        batch_size=integer("batch_size", batch_size, 1),
-        shuffle=flag("shuffle", shuffle),
-        seed=integer("seed", seed, 0, 2**64 - 1),
-        l1=_strengths("l1", l1, n_layers, "layer", not_negative),
-        l2=_strengths("l2", l2, n_layers, "layer", not_negative),
-        dropout=_strengths("dropout", dropout, n_layers - 1, "hidden layer", below_one),
-        clip_norm=None if clip_norm is None else positive("clip_norm", clip_norm),
-        clip_value=None if clip_value is None else positive("clip_value", clip_value),
-        max_norm=None if max_norm is None else positive("max_norm", max_norm),
-    )
-    if settings.full_batch:
-        unused = {
-            "lr": lr,
-            "dropout": settings.dropout,
-            "clip_norm": clip_norm,
-            "clip_value": clip_value,
-            "max_norm": max_norm,
-            "schedule": None if settings.schedule == schedules.Constant() else schedule,
-        }
-        for name, value in unused.items():
-            if value is not None and value != ():
-                raise ValueError(
-                    f"`{name}` must be left out for L-BFGS, which has no use for it, got {value!r}"
-                )
-    return settings
+def _drawn(seed: Any) -> Any:
+    """Return the seed, a new one for None."""
+    return int(np.random.default_rng().integers(2**63)) if seed is None else seed
 
 
 def _strengths(

@@ -1,4 +1,4 @@
-"""What is computed after an epoch, and whether it is better than before."""
+"""Quantities that are computed after an epoch, and whether they are better than before."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from math import inf, isnan
 from typing import Any, NamedTuple
 
-from backprop import metrics as known_metrics
-from backprop._checks import known_name
-from backprop.history import History
-from backprop.network import Network
-from backprop.training._data import Batch
+from backprop.core.checks import known_name
+from backprop.core.inputs import Batch
+from backprop.core.network import Core
+from backprop.training import metrics as metrics_table
+from backprop.training.history import History
 
 
 class Quantity(NamedTuple):
@@ -24,10 +24,11 @@ class Quantity(NamedTuple):
 class Evaluation:
     """The loss and the metrics of held-out examples, or the metrics alone of the trained ones."""
 
-    def __init__(self, network: Network, data: Batch | None, metrics: Any, *, held_out: bool):
+    def __init__(self, network: Core, data: Batch | None, metrics: Any, *, held_out: bool):
         prefix = "val_" if held_out else ""
         if metrics is None:
-            # What everyone wants to see, but a pass over all examples only where it was asked for.
+            # Everyone wants to see the accuracy, but computing it for the examples trained on takes
+            # a pass over all of them, which is made only where it was asked for.
             named = (
                 ["accuracy"] if held_out and network.output_name in ("softmax", "sigmoid") else []
             )
@@ -38,7 +39,7 @@ class Evaluation:
         self._data, self._held_out = data, held_out
         self._quantities: list[Quantity] = []
         for metric in named:
-            name, function, larger = known_metrics.get(metric, network.output_name)
+            name, function, larger = metrics_table.get(metric, network.output_name)
             self._quantities.append(Quantity(prefix + name, function, larger))
         names = self.names
         for name in names:
@@ -55,26 +56,26 @@ class Evaluation:
         losses = ["loss", "val_loss"] if self._held_out else ["loss"]
         return losses + [quantity.name for quantity in self._quantities]
 
-    def record(self, network: Network, history: History) -> None:
+    def record(self, network: Core, history: History) -> None:
         """Compute everything for the present weights."""
         if self._data is None:
             return
         X, y, weight = self._data
         if self._held_out:
-            history.append("val_loss", network._core.loss(X, y, False, weight))
+            history.append("val_loss", network.engine.loss(X, y, False, weight))
         if self._quantities:
-            Y_hat = network._core.forward(X, False)
+            Y_hat = network.engine.forward(X, False)
             for quantity in self._quantities:
                 history.append(quantity.name, float(quantity.function(Y_hat, y)))
 
     def larger_is_better(self, name: str) -> bool | None:
-        """Whether more of a recorded quantity is better, None if nobody knows."""
+        """Whether a larger value of a recorded quantity is better, None where that is unknown."""
         found = {quantity.name: quantity.larger_is_better for quantity in self._quantities}
         return found.get(name, False)
 
 
 class Watch:
-    """The best value of a quantity so far; a fold over the history, so no file need hold it.
+    """The best value of a quantity so far, which follows from the history alone.
 
     Attributes
     ----------

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop._checks import not_negative
-from backprop.network import Network
+from backprop.core.checks import not_negative
+from backprop.core.network import Core
 
 
 def example_weights(
-    network: Network,
+    network: Core,
     y: NDArray[Any],
     sample_weight: NDArray[Any] | None,
     class_weight: Any,
@@ -86,7 +86,7 @@ def _class_factors(class_weight: Any, classes: NDArray[Any], n_classes: int) -> 
     return factors
 
 
-def _classes(network: Network, y: NDArray[Any]) -> tuple[NDArray[Any], int]:
+def _classes(network: Core, y: NDArray[Any]) -> tuple[NDArray[Any], int]:
     """Return the class of each example, and how many classes there are."""
     if network.output_name == "softmax":
         return (y if y.ndim == 1 else y.argmax(axis=1)), network.layer_sizes[-1]

@@ -1,0 +1,43 @@
+"""An ONNX graph, still without the ``onnx`` package: nodes, and the arrays they use."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Node(NamedTuple):
+    """One operator: its type, the names it reads, the name it writes, its attributes."""
+
+    op: str
+    inputs: tuple[str, ...]
+    output: str
+    attributes: dict[str, Any]
+
+
+class Graph:
+    """Nodes in the order of computation, from ``X`` (m, n_features) to ``Y_hat`` (m, n_outputs)."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.nodes: list[Node] = []
+        self.constants: dict[str, NDArray[Any]] = {}
+
+    def add(self, op: str, *operands: str | float, **attributes: Any) -> str:
+        """Append a node on names and numbers; returns the name of its result."""
+        inputs = tuple(x if isinstance(x, str) else self._number(x) for x in operands)
+        output = f"{op}_{len(self.nodes)}"
+        self.nodes.append(Node(op, inputs, output, attributes))
+        return output
+
+    def name(self, result: str) -> str:
+        """Rename the result of the last node."""
+        self.nodes[-1] = self.nodes[-1]._replace(output=result)
+        return result
+
+    def _number(self, value: float) -> str:
+        name = f"number_{value!r}"
+        self.constants[name] = np.array(value, self.dtype)
+        return name

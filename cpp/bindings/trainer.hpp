@@ -218,6 +218,12 @@ CustomLoss<T> custom_loss(const BoundTrainer<T>& trainer, Index p) {
     py::array_t<T> A_view({m, p}, A_L, alive);
     A_view.attr("flags").attr("writeable") = false;
     const py::object result = trainer.custom_loss(A_view, positions);
+    if (!(py::isinstance<py::tuple>(result) || py::isinstance<py::list>(result)) ||
+        py::len(result) != 2)
+      throw py::type_error(
+          "`loss.value_and_gradient` must return a pair, the loss of each example and its "
+          "derivatives, got " +
+          std::string(py::str(py::type::of(result).attr("__name__"))));
     const auto each = py::cast<py::array_t<double, py::array::c_style | py::array::forcecast>>(
         result.attr("__getitem__")(0));
     const auto grad = py::cast<py::array_t<T, py::array::c_style | py::array::forcecast>>(

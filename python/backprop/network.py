@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from backprop.look.trace import Trace
     from backprop.training.callbacks import Callback, Checkpoint, EarlyStopping, Run
     from backprop.training.history import History
+    from backprop.training.losses import CustomLoss
     from backprop.training.optimizers import Optimizer
     from backprop.training.schedules import Schedule
+    from backprop.training.updater import Updater
 
 
 class Network(Core):
@@ -94,8 +96,9 @@ class Network(Core):
         *,
         epochs: int = 20,
         batch_size: int = 32,
-        optimizer: str | Optimizer | Mapping[str, Any] = "sgd",
+        optimizer: str | Optimizer | Mapping[str, Any] | Updater = "sgd",
         lr: float | None = None,
+        loss: CustomLoss | None = None,
         schedule: str | Schedule | Mapping[str, Any] = "constant",
         shuffle: bool = True,
         seed: int | None = 0,
@@ -129,11 +132,17 @@ class Network(Core):
             Passes over the examples.
         batch_size : int
             Examples a step; the last batch of an epoch may be smaller.
-        optimizer : str or object of `backprop.optimizers`
+        optimizer : str, object of `backprop.optimizers` or Updater
             "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lion", or
-            "lbfgs", for which an epoch is an iteration over all examples.
+            "lbfgs", for which an epoch is an iteration over all examples. Its state starts anew in
+            each call; an updater, ``bp.optimizers.Adam().on(net)``, keeps its state and goes on.
         lr : float, optional
             The learning rate; by default the optimizer's own, 0.1 for "sgd", 0.001 for "adam".
+        loss : object with ``value_and_gradient(A_L, y)``, optional
+            A loss in place of the network's, called once a batch with the pre-activations of the
+            output (m, n_outputs) and the batch's rows of ``y``, which may be any array; it returns
+            the loss of each example (m,) and its derivatives (m, n_outputs). See
+            `backprop.training.CustomLoss`.
         schedule : str or object of `backprop.schedules`
             How it changes: "constant", "step", "exponential", "cosine", "inverse_scaling",
             "one_cycle", "reduce_on_plateau".

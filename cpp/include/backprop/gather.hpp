@@ -107,8 +107,12 @@ TargetSlice<T> gather_targets(const Targets<T>& y, Batch batch, Workspace<T>& ws
         inside ? (y.weights ? y.weights[batch[first + j] * y.weight_stride] : 1.0) : 0.0;
     ws.share[first + j] = static_cast<T>(weight * share_of_1);
     if (has_labels) {
-      labels[j] =
-          inside ? static_cast<std::int32_t>(y.labels[batch[first + j] * y.label_stride]) : 0;
+      const std::int64_t label = inside ? y.labels[batch[first + j] * y.label_stride] : 0;
+      // Labels were checked before, but somebody may have written to them since. One that is no
+      // class must not be used as an index; it makes the loss NaN.
+      const bool is_class = label >= 0 && label < p;
+      labels[j] = is_class ? static_cast<std::int32_t>(label) : 0;
+      if (!is_class) ws.share[first + j] = std::numeric_limits<T>::quiet_NaN();
       continue;
     }
     const T* from = inside ? y.values.data + batch[first + j] * y.values.example_stride : nullptr;

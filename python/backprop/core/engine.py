@@ -18,16 +18,21 @@ sys.modules["backprop._backprop"] = _module
 _package._backprop = _module  # type: ignore[attr-defined]
 
 from backprop._backprop import (  # noqa: E402
+    Data32,
+    Data64,
     Network32,
     Network64,
     Trainer32,
     Trainer64,
+    Updater32,
+    Updater64,
     __version__,
     activations,
     get_num_threads,
     info,
     limit_threads,
     loss_parameters,
+    losses_of_labels,
     optimizers,
     outputs,
     set_num_threads,
@@ -37,15 +42,20 @@ from backprop._backprop import (  # noqa: E402
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from backprop._backprop import _Network, _Trainer
+    from backprop._backprop import _Data, _Network, _Trainer, _Updater
 
     # `Any`, because the dtype is chosen when a network is made and is not known from the source.
     Engine: TypeAlias = _Network[Any]
+    CompiledData: TypeAlias = _Data[Any]
     CompiledTrainer: TypeAlias = _Trainer[Any]
+    CompiledUpdater: TypeAlias = _Updater[Any]
 
 __all__ = [
+    "DATA",
+    "LOSSES_OF_LABELS",
     "NETWORKS",
     "TRAINERS",
+    "UPDATERS",
     "__version__",
     "activations",
     "get_num_threads",
@@ -58,6 +68,10 @@ __all__ = [
     "shuffle",
 ]
 
+# The losses that take class labels (m,).
+LOSSES_OF_LABELS = frozenset(losses_of_labels())
 # The keys are names of dtypes.
 NETWORKS: "dict[str, type[Engine]]" = {"float32": Network32, "float64": Network64}
+DATA: "dict[str, type[CompiledData]]" = {"float32": Data32, "float64": Data64}
+UPDATERS: "dict[str, type[CompiledUpdater]]" = {"float32": Updater32, "float64": Updater64}
 TRAINERS: "dict[str, type[CompiledTrainer]]" = {"float32": Trainer32, "float64": Trainer64}

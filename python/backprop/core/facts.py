@@ -51,8 +51,6 @@ class Loss(NamedTuple):
 
     Attributes
     ----------
-    takes_labels : bool
-        Whether targets may be class labels (m,).
     targets : (low, high, rule) or None
         The targets for which it is defined, and how an error says so; None is any number.
     is_difference : bool
@@ -64,7 +62,6 @@ class Loss(NamedTuple):
         `backprop.reference`, ``loss`` being its entry in the table there.
     """
 
-    takes_labels: bool = False
     targets: tuple[float, float, str] | None = None
     is_difference: bool = True
     kinks: Callable[[float | None], tuple[float, ...]] = lambda parameter: ()
@@ -98,7 +95,6 @@ _SHARES = (0.0, 1.0, "lie between 0 and 1")
 
 LOSSES: dict[str, Loss] = {
     "cross_entropy": Loss(
-        takes_labels=True,
         targets=_SHARES,
         stated=lambda reference, loss, share: reference.label_smoothing(loss, share),
     ),

@@ -29,20 +29,31 @@ class Gradients:
     Attributes
     ----------
     loss : float
-        The mean loss of the batch.
+        The mean loss of the batch; NaN from `Network.backward`, which does not know it.
     theta : ndarray (n_parameters,)
         The gradient w.r.t. ``Network.theta``.
     W, b : tuple of ndarray
         ∇W_1 .. ∇W_L and ∇b_1 .. ∇b_L (note 5.2), views into ``theta``.
+    X : ndarray (m, n_features) or None
+        The gradient w.r.t. the inputs, ∇H_0, where it was asked for.
     """
 
-    __slots__ = ("W", "b", "loss", "theta")
+    __slots__ = ("W", "X", "b", "loss", "theta")
 
-    def __init__(self, loss: float, theta: NDArray[Any], layer_sizes: Sequence[int]) -> None:
+    def __init__(
+        self,
+        loss: float,
+        theta: NDArray[Any],
+        X: NDArray[Any] | None = None,
+        *,
+        layer_sizes: Sequence[int],
+    ) -> None:
         self.loss = loss
         self.theta = theta
+        self.X = X
         self.W, self.b = split(theta, layer_sizes)
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(W_k.shape) for W_k in self.W)
-        return f"Gradients(loss={self.loss:.6g}, W: {shapes})"
+        inputs = "" if self.X is None else f", X: {self.X.shape}"
+        return f"Gradients(loss={self.loss:.6g}, W: {shapes}{inputs})"

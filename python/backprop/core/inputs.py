@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backprop.core import facts
+from backprop.core.engine import LOSSES_OF_LABELS
 
 # Rows of probabilities may have been rounded to float32 or in a text file; their sums may be off 1
 # by so much.
@@ -25,14 +26,15 @@ class Batch(NamedTuple):
     ----------
     X : ndarray (m, n_features)
         Of the network's dtype.
-    y : ndarray
-        Labels (m,) of int64, or targets (m, p) of the network's dtype.
+    y : ndarray or None
+        Labels (m,) of int64, or targets (m, p) of the network's dtype; any array with a row for
+        each example, or None, where the loss is the user's own.
     weight : ndarray (m,) or None
         How much each example counts, of the network's dtype; None is 1 for each.
     """
 
     X: NDArray[Any]
-    y: NDArray[Any]
+    y: Any
     weight: NDArray[Any] | None = None
 
     def rows(self, positions: NDArray[np.int64]) -> "Batch":
@@ -59,6 +61,11 @@ def as_examples(X: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     return _as_dtype("X", _as_numbers("X", X), dtype)
 
 
+def as_numbers(argument: str, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an argument as an array of ``dtype``; errors as `as_examples`."""
+    return _as_dtype(argument, _as_numbers(argument, value), dtype)
+
+
 def as_targets(
     y: Any, dtype: np.dtype[Any], loss: str, n_outputs: int, check: bool
 ) -> NDArray[Any]:
@@ -76,7 +83,7 @@ def as_targets(
     """
     array = _as_numbers("y", y)
     fact = facts.LOSSES[loss]
-    if fact.takes_labels:
+    if loss in LOSSES_OF_LABELS:
         if array.ndim == 2 and array.shape[1] == 1 != n_outputs:
             raise ValueError(
                 f"`y` must be a vector of classes or have {n_outputs} columns, got shape "
@@ -181,7 +188,7 @@ def _check_range(targets: NDArray[Any], loss: str, low: float, high: float, rule
             )
         worst = smallest if smallest < low else largest
         raise ValueError(f"`y` must {rule} for {loss}, got {worst}")
-    if facts.LOSSES[loss].takes_labels:
+    if loss in LOSSES_OF_LABELS:
         sums = targets.sum(axis=1, dtype=np.float64)
         off = np.flatnonzero(np.abs(sums - 1) > _SUM_TOLERANCE)
         if off.size:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from backprop.core import facts, initializers
+from backprop.core import initializers
 from backprop.core.architecture import (
     checked_dtype,
     checked_hidden,
@@ -24,13 +24,13 @@ from backprop.core.architecture import (
     loss_choice,
 )
 from backprop.core.checks import not_negative
-from backprop.core.engine import NETWORKS
+from backprop.core.engine import DATA, LOSSES_OF_LABELS, NETWORKS
 from backprop.core.gradients import Arrays, Gradients
-from backprop.core.inputs import Batch, as_examples, as_targets, as_weights
+from backprop.core.inputs import Batch, as_examples, as_numbers, as_targets, as_weights
 from backprop.core.trace import Trace
 
 if TYPE_CHECKING:
-    from backprop.core.engine import Engine
+    from backprop.core.engine import CompiledData, Engine
 
 # It stands for typing.Self, which Python 3.10 does not have.
 N = TypeVar("N", bound="Core")
@@ -102,7 +102,7 @@ class Core:
         # These are kept because a prediction of one row takes no longer than a few look-ups.
         self._forward: Callable[[Any, bool], NDArray[Any]] = self.engine.forward
         self._loss_name = loss
-        self.takes_labels = facts.LOSSES[loss].takes_labels
+        self.takes_labels = loss in LOSSES_OF_LABELS
         self._n_outputs = sizes[-1]
         self._theta: NDArray[Any] = self.engine.theta
         self._W: Arrays = tuple(self.engine.W)
@@ -216,20 +216,116 @@ class Core:
         return self.engine.loss(X, y, self.check_finite, weight)
 
     def gradients(
-        self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        inputs: bool = False,
     ) -> Gradients:
         """Compute the gradient of the loss w.r.t. every parameter (note 5.2).
 
-        Parameters and errors are those of `loss`.
+        Parameters and errors are those of `loss`; and
+
+        Parameters
+        ----------
+        inputs : bool
+            Whether to compute the gradient w.r.t. X as well: ∇H_0 = W_1ᵀ ∇A_1, the backward
+            equation of 5.2 taken one layer further.
 
         Returns
         -------
         Gradients
-            With ``.loss``, ``.W[i]``, ``.b[i]`` and the flat ``.theta``.
+            With ``.loss``, ``.W[i]``, ``.b[i]``, the flat ``.theta``, and ``.X`` (m, n_features)
+            if ``inputs``.
         """
         X, y, weight = self._converted(X, y, sample_weight)
+        if inputs:
+            return Gradients(
+                *self.engine.gradients(X, y, self.check_finite, weight, True),
+                layer_sizes=self.layer_sizes,
+            )
         loss, grad_theta = self.engine.gradients(X, y, self.check_finite, weight)
-        return Gradients(loss, grad_theta, self.layer_sizes)
+        return Gradients(loss, grad_theta, layer_sizes=self.layer_sizes)
+
+    def backward(
+        self,
+        X: ArrayLike,
+        grad_Y_hat: ArrayLike | None = None,
+        *,
+        grad_A: ArrayLike | None = None,
+        inputs: bool = False,
+    ) -> Gradients:
+        """Compute the gradients of any function of the output, by the backward equations (5.2).
+
+        The function f is known by its derivatives alone. They are taken w.r.t. Ŷ, from which ∇A_L
+        follows by the derivative of the output activation, or w.r.t. A_L. No 1/m is added: it is
+        there if it is in the derivatives.
+
+        >>> Y_hat = net.forward(X)
+        >>> g = net.backward(X, Y_hat - Y)  # of ½ ‖Ŷ - Y‖², whatever the network's own loss is
+
+        Parameters
+        ----------
+        X : array_like (m, n_features)
+            As for `forward`.
+        grad_Y_hat : array_like (m, n_outputs), optional
+            ∂f/∂Ŷ; either this or ``grad_A`` is given.
+        grad_A : array_like (m, n_outputs), optional
+            ∂f/∂A_L, w.r.t. the pre-activations of the output layer.
+        inputs : bool
+            Whether to compute the gradient w.r.t. X as well.
+
+        Returns
+        -------
+        Gradients
+            As `gradients` returns, its ``.loss`` NaN, since f itself is not known here.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If both or neither of the derivatives are given, or an array is of the wrong kind or
+            shape, or not finite.
+        """
+        if (grad_Y_hat is None) == (grad_A is None):
+            given = "both" if grad_A is not None else "neither"
+            raise ValueError(f"either `grad_Y_hat` or `grad_A` must be given, got {given}")
+        name, grad = ("grad_Y_hat", grad_Y_hat) if grad_A is None else ("grad_A", grad_A)
+        if type(X) is not np.ndarray or X.dtype is not self._dtype:
+            X = as_examples(X, self._dtype)
+        grad_theta, grad_X = self.engine.backward(
+            X,
+            np.ascontiguousarray(as_numbers(name, grad, self._dtype)),
+            of_A=grad_A is not None,
+            check_finite=self.check_finite,
+            inputs=inputs,
+        )
+        return Gradients(float("nan"), grad_theta, grad_X, layer_sizes=self.layer_sizes)
+
+    def jacobian(self, X: ArrayLike) -> NDArray[Any]:
+        """Compute ∂Ŷ/∂X: how each output of each example changes with each of its features.
+
+        Parameters
+        ----------
+        X : array_like (m, n_features)
+            As for `forward`.
+
+        Returns
+        -------
+        ndarray (m, n_outputs, n_features)
+            ``J[j, i, f]`` is ∂ŷ_i/∂x_f of example j: ∇H_0 of the backward equations (5.2) that
+            start from ∂ŷ_i/∂Ŷ = e_i.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `forward`.
+        MemoryError
+            If the result does not fit in memory.
+        """
+        if type(X) is not np.ndarray or X.dtype is not self._dtype:
+            X = as_examples(X, self._dtype)
+        return self.engine.jacobian(X, self.check_finite)
 
     def trace(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Trace:
         """Run forward and backward and keep every array (note 5.2).
@@ -343,10 +439,21 @@ class Core:
             As `loss`.
         """
         batch = self.convert(X, y, sample_weight)
-        # The engine checks shapes and values as it computes; this is the only place that asks it
-        # for its checks alone.
-        self.engine.loss(batch.X, batch.y, self.check_finite, batch.weight)
+        self.mapped(batch, check_finite=self.check_finite)
         return batch
+
+    def mapped(self, batch: Batch, *, check_finite: bool = False) -> CompiledData:
+        """Return examples as the trainer takes them: checked by the core, and kept where they lie.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If shapes, labels or weights are not what the network takes, or with ``check_finite`` a
+            number is not finite.
+        """
+        return DATA[self._dtype.name](
+            self.engine, batch.X, batch.y, batch.weight, check_finite=check_finite
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {

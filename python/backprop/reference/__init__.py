@@ -28,10 +28,12 @@ from .batch import (
     activation,
     average_loss,
     grad_A,
+    grad_A_from_Y_hat,
     grad_A_output,
     grad_b,
     grad_H,
     grad_W,
+    grad_X,
     grad_Y_hat,
     output,
     pre_activation,
@@ -42,7 +44,15 @@ from .differences import central_differences, numerical_gradients
 from .dropout import mask
 from .lists import flatten, unflatten
 from .losses import LOSSES, OUTPUTS, Loss, Output, huber, label_smoothing
-from .network import backward, forward, gradient_descent_step, gradients, loss
+from .network import (
+    backward,
+    backward_from_output,
+    forward,
+    gradient_descent_step,
+    gradients,
+    jacobian,
+    loss,
+)
 from .optimizers import OPTIMIZERS, State, initial_state
 from .penalties import grad_penalty, penalty
 from .shuffling import shuffled_order
@@ -64,6 +74,7 @@ __all__ = [
     "activation",
     "average_loss",
     "backward",
+    "backward_from_output",
     "central_differences",
     "clip_norm",
     "clip_value",
@@ -73,9 +84,11 @@ __all__ = [
     "flatten",
     "forward",
     "grad_A",
+    "grad_A_from_Y_hat",
     "grad_A_output",
     "grad_H",
     "grad_W",
+    "grad_X",
     "grad_Y_hat",
     "grad_b",
     "grad_penalty",
@@ -83,6 +96,7 @@ __all__ = [
     "gradients",
     "huber",
     "initial_state",
+    "jacobian",
     "label_smoothing",
     "leaky_relu",
     "loss",

@@ -74,6 +74,22 @@ def grad_A_output(Y_hat: Matrix, E: Matrix, ell: Loss, share: Vector) -> Matrix:
     ]
 
 
+def grad_A_from_Y_hat(Y_hat: Matrix, A_L: Matrix, grad_Y_hat: Matrix, out: Output) -> Matrix:
+    """Return ∇A_L = (∂Ŷ/∂A_L)ᵀ ∇Ŷ for each example, whatever function of Ŷ it is (4.3.1).
+
+    The derivative of softmax is ŷ_l (1{l=i} - ŷ_i), that of the others is output by output.
+    """
+    if out.normalised:
+        return [
+            [y_i * (d_i - dot(d, y)) for y_i, d_i in zip(y, d, strict=True)]
+            for y, d in zip(Y_hat, grad_Y_hat, strict=True)
+        ]
+    return [
+        [d_i * out.derivative(a_i, y_i) for a_i, y_i, d_i in zip(*rows, strict=True)]
+        for rows in zip(A_L, Y_hat, grad_Y_hat, strict=True)
+    ]
+
+
 def grad_H(W_above: Matrix, grad_A_above: Matrix) -> Matrix:
     """Return ∇H_k = W_{k+1}ᵀ ∇A_{k+1} (5.2, 4.3.2)."""
     columns = transpose(W_above)
@@ -136,8 +152,32 @@ def backward_pass(
 ) -> Gradients:
     """Return every gradient, the backward equations in their order."""
     L = len(W)
-    all_grad_H = [grad_Y_hat(H[L], E, ell, share)]
-    all_grad_A = [grad_A_output(H[L], E, ell, share)]
+    return backward_from(
+        A,
+        H,
+        W,
+        g,
+        loss=average_loss(A[L - 1], E, ell, share),
+        grad_Y_hat=grad_Y_hat(H[L], E, ell, share),
+        grad_A_L=grad_A_output(H[L], E, ell, share),
+        masks=masks,
+    )
+
+
+def backward_from(
+    A: list[Matrix],
+    H: list[Matrix],
+    W: list[Matrix],
+    g: list[Activation],
+    *,
+    loss: float,
+    grad_Y_hat: Matrix,
+    grad_A_L: Matrix,
+    masks: list[Matrix] | None = None,
+) -> Gradients:
+    """Return every gradient from those at the output, the backward equations in their order."""
+    L = len(W)
+    all_grad_H, all_grad_A = [grad_Y_hat], [grad_A_L]
     for k in range(L - 1, 0, -1):
         all_grad_H.insert(0, grad_H(W[k], all_grad_A[0]))  # W[k] is W_{k+1}
         grad_H_k, H_k = all_grad_H[0], H[k]
@@ -146,9 +186,14 @@ def backward_pass(
             grad_H_k, H_k = masked(grad_H_k, masks[k - 1]), activation(A[k - 1], g[k - 1])
         all_grad_A.insert(0, grad_A(grad_H_k, A[k - 1], H_k, g[k - 1]))
     return Gradients(
-        loss=average_loss(A[L - 1], E, ell, share),
+        loss=loss,
         grad_W=[grad_W(all_grad_A[k - 1], H[k - 1]) for k in range(1, L + 1)],
         grad_b=[grad_b(all_grad_A[k - 1]) for k in range(1, L + 1)],
         grad_A=all_grad_A,
         grad_H=all_grad_H,
     )
+
+
+def grad_X(W_1: Matrix, grad_A_1: Matrix) -> Matrix:
+    """Return ∇H_0 = W_1ᵀ ∇A_1, the gradient w.r.t. the inputs: 5.2 taken one layer further."""
+    return grad_H(W_1, grad_A_1)

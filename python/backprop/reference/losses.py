@@ -17,11 +17,14 @@ from .lists import Vector
 class Output(NamedTuple):
     """One output activation: ``function(a_L)`` is the row y_hat.
 
-    ``derivative(a, y)`` is ∂ŷ_j/∂a_Lj, of an output with respect to its own pre-activation.
+    ``derivative(a, y)`` is ∂ŷ_j/∂a_Lj, of an output with respect to its own pre-activation. Where
+    the outputs are ``normalised`` to the sum 1, as softmax does, ∂ŷ_l/∂a_Li is -ŷ_l ŷ_i for i ≠ l;
+    elsewhere it is 0.
     """
 
     function: Callable[[Vector], Vector]
     derivative: Callable[[float, float], float]
+    normalised: bool = False
 
 
 class Loss(NamedTuple):
@@ -191,7 +194,7 @@ def poisson_grad_y_hat(y_hat: Vector, t: Vector) -> Vector:
 
 OUTPUTS: dict[str, Output] = {
     # 4.3.1: ∂ŷ_l/∂a_Li = 1{l=i} ŷ_l - ŷ_l ŷ_i, at i = l the sigmoid's derivative.
-    "softmax": Output(softmax, sigmoid_derivative),
+    "softmax": Output(softmax, sigmoid_derivative, normalised=True),
     "linear": Output(lambda a: [linear(a_j) for a_j in a], linear_derivative),
     "sigmoid": Output(lambda a: [sigmoid(a_j) for a_j in a], sigmoid_derivative),
     "exp": Output(lambda a: [exponential(a_j) for a_j in a], lambda a, y: y),

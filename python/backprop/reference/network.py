@@ -1,5 +1,6 @@
 """A whole network by the names of its parts: arguments checked, then the equations of 5.2 run."""
 
+import math
 from typing import Any
 
 from . import batch, checks
@@ -107,6 +108,67 @@ def backward(
         loss=unpenalised.loss + penalty(W, l1, l2),
         grad_W=list(map(add, unpenalised.grad_W, grad_penalty(W, l1, l2))),
     )
+
+
+def backward_from_output(
+    A: list[Matrix],
+    H: list[Matrix],
+    grad_Y_hat: Matrix,
+    W: list[Matrix],
+    hidden: Any = "relu",
+    output: Any = "softmax",
+) -> Gradients:
+    """Run the backward equations (5.2) for any function of the output, from its ∇Ŷ.
+
+    Parameters
+    ----------
+    A, H, W, hidden, output
+        As for `backward`.
+    grad_Y_hat : list of m rows of p numbers
+        The derivatives of the function with respect to Ŷ; no 1/m is added to them.
+
+    Returns
+    -------
+    Gradients
+        Its loss is NaN, as the function itself is not known.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If sizes do not fit together, or a name is unknown.
+    """
+    g = checks.hidden_activations(hidden, len(W))
+    out = checks.output_activation(output)
+    checks.check_rows(grad_Y_hat, "`grad_Y_hat`")
+    checks.check_labels(grad_Y_hat, len(H[0]))
+    checks.check_columns(grad_Y_hat, "`grad_Y_hat`", len(W[-1]), "the outputs")
+    return batch.backward_from(
+        A,
+        H,
+        W,
+        g,
+        loss=math.nan,
+        grad_Y_hat=grad_Y_hat,
+        grad_A_L=batch.grad_A_from_Y_hat(H[-1], A[-1], grad_Y_hat, out),
+    )
+
+
+def jacobian(
+    X: Matrix, W: list[Matrix], b: list[Vector], hidden: Any = "relu", output: Any = "softmax"
+) -> list[Matrix]:
+    """Return ∂ŷ_i/∂x_f of each example, at [j][i][f].
+
+    Row i of all examples is `grad_X` of the backward equations that start from ∇Ŷ = e_i. The
+    parameters and the errors are those of `forward`.
+    """
+    A, H = forward(X, W, b, hidden, output)
+    p = len(W[-1])
+    by_output = []
+    for i in range(p):
+        e_i = [[float(row == i) for row in range(p)] for _ in X]
+        found = backward_from_output(A, H, e_i, W, hidden, output)
+        by_output.append(batch.grad_X(W[0], found.grad_A[0]))
+    return [[by_output[i][j] for i in range(p)] for j in range(len(X))]
 
 
 def loss(

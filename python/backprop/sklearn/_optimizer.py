@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backprop.network import Network
-from backprop.training import Snapshot, Trainer, optimizers
+from backprop.training import Snapshot, Trainer, Updater, optimizers
 from backprop.training.schedules import SCHEDULES, Plateau, ReduceOnPlateau
 
 # scikit-learn does not divide a learning rate below this any further.
@@ -80,17 +80,15 @@ class Optimizer:
         fits = self._batch_size == batch_size or n_examples <= batch_size < self._batch_size
         if self._trainer is None or self._made_for != made_for or not fits:
             self._save()
-            self._trainer = Trainer(
+            updater = Updater(
                 net,
-                batch_size,
                 self._name,
                 self._options,
                 l2=[alpha] * (len(net.layer_sizes) - 1) if alpha else [],
                 penalty_by_weight=True,
-                dropout=dropout,
-                seed=self._seed,
             )
-            self._trainer.restore(Snapshot(*self._saved))
+            updater.restore(Snapshot(*self._saved))
+            self._trainer = Trainer(updater, batch_size, dropout=dropout, seed=self._seed)
             self._made_for, self._batch_size = made_for, batch_size
         return self._trainer
 
@@ -126,7 +124,7 @@ class Optimizer:
 
     def _save(self) -> None:
         if self._trainer is not None:
-            self._saved = tuple(self._trainer.snapshot())
+            self._saved = tuple(self._trainer.updater.snapshot())
 
     def __getstate__(self) -> dict[str, Any]:
         self._save()

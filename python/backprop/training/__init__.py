@@ -12,13 +12,17 @@ from backprop.training._run import Training
 from backprop.training._settings import Settings
 from backprop.training.callbacks import Run
 from backprop.training.history import History
-from backprop.training.trainer import Snapshot, Trainer
+from backprop.training.losses import CustomLoss
+from backprop.training.trainer import Trainer
+from backprop.training.updater import Snapshot, Updater
 
 __all__ = [
+    "CustomLoss",
     "Objective",
     "Run",
     "Snapshot",
     "Trainer",
+    "Updater",
     "arguments",
     "checked_callbacks",
     "fit",
@@ -28,7 +32,8 @@ __all__ = [
 
 def arguments() -> list[str]:
     """Return the names of all arguments of `fit`, in no order of meaning."""
-    return [f.name for kind in (Sources, Settings, Course) for f in fields(kind)]
+    kinds = (Sources, Settings, Course)
+    return [f.name for kind in kinds for f in fields(kind) if f.name != "updater"]
 
 
 def fit(network: Core, given: Mapping[str, Any]) -> History:
@@ -37,5 +42,11 @@ def fit(network: Core, given: Mapping[str, Any]) -> History:
     if settings.full_batch and given["y"] is None:
         raise ValueError("`y` must be given for L-BFGS, which takes all of `X` at once, got None")
     sources = Sources(**{f.name: given[f.name] for f in fields(Sources)})
-    inputs = Inputs(network, sources, batch_size=settings.batch_size, seed=settings.seed)
+    inputs = Inputs(
+        network,
+        sources,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        loss=settings.loss,
+    )
     return Training(network, settings, inputs, Course.checked(given)).train()

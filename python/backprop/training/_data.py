@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backprop.core import engine
-from backprop.core.inputs import Batch, check_finite
+from backprop.core.inputs import Batch, as_examples, as_weights, check_finite
 from backprop.core.network import Core
+from backprop.training.losses import CustomLoss
 
 Rows = NDArray[np.int64]
 
@@ -56,7 +57,7 @@ class BatchData:
     ``source`` is an iterable of (X, y) or (X, y, sample_weight), or a function that returns one.
     """
 
-    def __init__(self, network: Core, source: Any) -> None:
+    def __init__(self, network: Core, source: Any, loss: CustomLoss | None = None) -> None:
         if not callable(source) and not isinstance(source, Iterable):
             raise TypeError(
                 "`X` must be an iterable of batches (X, y), or a function that returns one, where "
@@ -64,7 +65,7 @@ class BatchData:
             )
         if isinstance(source, np.ndarray):
             raise TypeError("`y` must be given where `X` is an array, got None")
-        self._network, self._source = network, source
+        self._network, self._source, self._loss = network, source, loss
         self.n_batches = len(source) if hasattr(source, "__len__") else None
 
     def batches(self, epoch: int) -> Iterator[Batch]:
@@ -92,7 +93,7 @@ class BatchData:
                 f"{type(item).__name__} as batch {index + 1}"
             )
         try:
-            return checked_examples(self._network, *item)
+            return checked_examples(self._network, *item, loss=self._loss)
         except (TypeError, ValueError) as error:
             raise type(error)(f"in batch {index + 1} of `X`: {error}") from error
 
@@ -101,21 +102,43 @@ Data = ArrayData | BatchData
 
 
 def checked_examples(
-    network: Core, X: Any, y: Any, sample_weight: Any = None, *, fully: bool = False
+    network: Core,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    fully: bool = False,
+    loss: CustomLoss | None = None,
 ) -> Batch:
     """Return examples as the core takes them.
 
     What remains, shapes, labels and weights, the compiled trainer checks before its first step;
-    with ``fully`` it is done here, for those who index by labels or rows before that.
+    with ``fully`` it is done here, for those who index by labels or rows before that. With a
+    ``loss`` of the user's own, y is handed to it as it is.
 
     Raises
     ------
     TypeError, ValueError
         As `Network.loss`.
     """
+    if loss is not None:
+        return _for_loss(network, X, y, sample_weight)
     batch = network.convert(X, y, sample_weight)
     if batch.X.ndim != 2 or len(batch.X) == 0:
         return network.checked(*batch)
     if network.check_finite:
         check_finite(X=batch.X, y=batch.y)
     return network.checked(*batch) if fully else batch
+
+
+def _for_loss(network: Core, X: Any, y: Any, sample_weight: Any) -> Batch:
+    """Return examples for a loss of the user's own: X and weights checked, y as it was given."""
+    weight = None if sample_weight is None else as_weights(sample_weight, network.dtype)
+    batch = Batch(as_examples(X, network.dtype), np.asarray(y), weight)
+    network.mapped(batch._replace(y=None), check_finite=network.check_finite)
+    if batch.y.ndim == 0 or len(batch.y) != len(batch.X):
+        raise ValueError(
+            f"`y` must have one entry for each of the {len(batch.X)} examples of `X`, got shape "
+            f"{batch.y.shape}"
+        )
+    return batch

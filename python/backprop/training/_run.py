@@ -26,7 +26,7 @@ from backprop.training._watch import Watch
 from backprop.training.callbacks import Callback, Run
 from backprop.training.history import History
 from backprop.training.schedules import Constant, Cosine, OneCycle, Plateau, ReduceOnPlateau
-from backprop.training.trainer import Snapshot
+from backprop.training.updater import Snapshot
 
 
 class Training(Run):
@@ -210,12 +210,12 @@ class Training(Run):
         return described
 
     def _state(self) -> _checkpoint.Saved:
-        trainer = None if self._steps is None else self._steps.trainer
+        updater = None if self._steps is None else self._steps.trainer.updater
         return _checkpoint.Saved(
             epoch=self.epoch,
-            steps=0 if trainer is None else trainer.steps,
+            steps=0 if updater is None else updater.steps,
             settings=self._described(),
-            state={} if trainer is None else trainer.state,
+            state={} if updater is None else updater.state,
             history=dict(self.history),
             best_theta=self._best_theta,
         )
@@ -234,7 +234,7 @@ class Training(Run):
             )
         theta, saved = _checkpoint.read(path, self.network)
         _checkpoint.require_same_settings(path, saved.settings, self._described())
-        if set(saved.state) != set(self._steps.trainer.state):
+        if set(saved.state) != set(self._steps.trainer.updater.state):
             raise ValueError(f"{path} cannot be resumed: its optimizer's state is damaged")
         if set(saved.history) != set(self._inputs.evaluation.names) and saved.history["loss"]:
             raise ValueError(
@@ -257,7 +257,7 @@ class Training(Run):
         if isinstance(self._settings.schedule, ReduceOnPlateau):
             for loss in self.history[self._plateau_name]:
                 self._plateau = self._settings.schedule.after(self._plateau, loss)
-        self._steps.trainer.restore(Snapshot(saved.state, saved.steps))
+        self._steps.trainer.updater.restore(Snapshot(saved.state, saved.steps))
         np.copyto(self.network.theta, theta)
 
     def _divergence(self, what: str, epoch: int, batch: int, kept: int) -> DivergenceError:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from backprop.core.checks import below_one, flag, integer, not_negative, positive
+from backprop.core.checks import below_one, flag, integer, not_negative
 from backprop.core.choice import describe
 from backprop.core.network import Core
 from backprop.training import optimizers, schedules
+from backprop.training.losses import CustomLoss, checked_loss
 from backprop.training.trainer import Trainer
+from backprop.training.updater import Updater, checked_around, strengths
 
-Strengths = tuple[float, ...]
-Rule = Callable[[str, Any], float]
-
-
-# A field that the compiled trainer takes under the same name; and one of those for which L-BFGS has
-# no use.
-_OF_TRAINER = {"of_trainer": True}
-_UNUSED_BY_LBFGS = {"of_trainer": True, "unused_by_lbfgs": True}
+# A field that the compiled updater takes under the same name; and one for which L-BFGS has no use.
+_OF_UPDATER = {"of_updater": True}
+_UNUSED_BY_LBFGS = {"unused_by_lbfgs": True}
 
 
 @dataclass(frozen=True)
@@ -33,17 +30,19 @@ class Settings:
     """
 
     optimizer: optimizers.Optimizer
-    lr: float = field(metadata={"unused_by_lbfgs": True})
+    lr: float = field(metadata=_UNUSED_BY_LBFGS)
     schedule: schedules.Schedule
     batch_size: int
     shuffle: bool
-    seed: int = field(metadata=_OF_TRAINER)
-    l1: Strengths = field(metadata=_OF_TRAINER)
-    l2: Strengths = field(metadata=_OF_TRAINER)
-    dropout: Strengths = field(metadata=_UNUSED_BY_LBFGS)
-    clip_norm: float | None = field(metadata=_UNUSED_BY_LBFGS)
-    clip_value: float | None = field(metadata=_UNUSED_BY_LBFGS)
-    max_norm: float | None = field(metadata=_UNUSED_BY_LBFGS)
+    seed: int
+    l1: tuple[float, ...] = field(metadata=_OF_UPDATER)
+    l2: tuple[float, ...] = field(metadata=_OF_UPDATER)
+    dropout: tuple[float, ...] = field(metadata=_UNUSED_BY_LBFGS)
+    clip_norm: float | None = field(metadata=_OF_UPDATER | _UNUSED_BY_LBFGS)
+    clip_value: float | None = field(metadata=_OF_UPDATER | _UNUSED_BY_LBFGS)
+    max_norm: float | None = field(metadata=_OF_UPDATER | _UNUSED_BY_LBFGS)
+    loss: CustomLoss | None = field(metadata=_UNUSED_BY_LBFGS)
+    updater: Updater | None = None
 
     @classmethod
     def checked(cls, network: Core, given: Mapping[str, Any]) -> Settings:
@@ -54,15 +53,12 @@ class Settings:
         TypeError, ValueError
             For one that is of the wrong kind or out of range, or that L-BFGS has no use for.
         """
-        chosen, lr = optimizers.get(given["optimizer"]), given["lr"]
-        n_layers = len(network.layer_sizes) - 1
-
-        def strengths(name: str, n: int, what: str, rule: Rule) -> Strengths:
-            return _strengths(name, given[name], n, what, rule)
-
-        def bound(name: str) -> float | None:
-            return None if given[name] is None else positive(name, given[name])
-
+        updater = given["optimizer"] if isinstance(given["optimizer"], Updater) else None
+        if updater is None:
+            chosen, around = optimizers.get(given["optimizer"]), checked_around(network, given)
+        else:
+            chosen, around = _continued(network, updater, given)
+        lr, n_hidden = given["lr"], len(network.layer_sizes) - 2
         settings = cls(
             optimizer=chosen,
             lr=chosen.default_lr if lr is None else not_negative("lr", lr),
@@ -70,12 +66,10 @@ class Settings:
             batch_size=integer("batch_size", given["batch_size"], 1),
             shuffle=flag("shuffle", given["shuffle"]),
             seed=integer("seed", _drawn(given["seed"]), 0, 2**64 - 1),
-            l1=strengths("l1", n_layers, "layer", not_negative),
-            l2=strengths("l2", n_layers, "layer", not_negative),
-            dropout=strengths("dropout", n_layers - 1, "hidden layer", below_one),
-            clip_norm=bound("clip_norm"),
-            clip_value=bound("clip_value"),
-            max_norm=bound("max_norm"),
+            dropout=strengths("dropout", given["dropout"], n_hidden, "hidden layer", below_one),
+            loss=checked_loss(given["loss"]),
+            updater=updater,
+            **around,
         )
         settings._refuse_unused(given)
         return settings
@@ -102,12 +96,18 @@ class Settings:
 
     def trainer(self, network: Core, batch_size: int) -> Trainer:
         """Return a trainer for batches of up to ``batch_size`` examples."""
-        more = {f.name: getattr(self, f.name) for f in fields(self) if "of_trainer" in f.metadata}
-        return Trainer(network, batch_size, *optimizers.core(self.optimizer), **more)
+        updater = self.updater
+        if updater is None:
+            around = {name: getattr(self, name) for name in _of("of_updater")}
+            updater = Updater(network, *optimizers.core(self.optimizer), self.optimizer, **around)
+        return Trainer(updater, batch_size, dropout=self.dropout, seed=self.seed, loss=self.loss)
 
     def described(self) -> dict[str, Any]:
         """Return all of it as JSON has it."""
-        described = {f.name: getattr(self, f.name) for f in fields(self)}
+        described = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "updater"}
+        # A loss cannot be written down, so its kind is; files of earlier versions have none.
+        if described.pop("loss") is not None:
+            described["loss"] = type(self.loss).__qualname__
         described["optimizer"] = describe(self.optimizer, optimizers.OPTIMIZERS)
         described["schedule"] = describe(self.schedule, schedules.SCHEDULES)
         return {
@@ -116,22 +116,28 @@ class Settings:
         }
 
 
+def _of(mark: str) -> list[str]:
+    """Return the names of the settings with this mark."""
+    return [f.name for f in fields(Settings) if mark in f.metadata]
+
+
+def _continued(
+    network: Core, updater: Updater, given: Mapping[str, Any]
+) -> tuple[optimizers.Optimizer, dict[str, Any]]:
+    """Return the optimizer of an updater that goes on, and what stands around it."""
+    if updater.network is not network:
+        raise ValueError("`optimizer` must be an updater on this network, got one on another")
+    if not isinstance(updater.optimizer, optimizers.Optimizer):
+        raise ValueError("`optimizer` must be made by bp.optimizers, got an estimator's")
+    for name in _of("of_updater"):
+        if given[name] not in (None, 0.0):
+            raise ValueError(
+                f"`{name}` must be left out where `optimizer` is an updater, which has its own, "
+                f"got {given[name]!r}"
+            )
+    return updater.optimizer, {name: updater.settings[name] for name in _of("of_updater")}
+
+
 def _drawn(seed: Any) -> Any:
     """Return the seed, a new one for None."""
     return int(np.random.default_rng().integers(2**63)) if seed is None else seed
-
-
-def _strengths(
-    argument: str, value: Any, n: int, what: str, rule: Callable[[str, Any], float]
-) -> Strengths:
-    """Return a number for each of ``n`` layers, from one for all or a list of them."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        numbers = [rule(argument, value)] * n
-    else:
-        numbers = [rule(f"{argument}[{i}]", number) for i, number in enumerate(value)]
-        if len(numbers) != n:
-            raise ValueError(
-                f"`{argument}` must be a number, or one for each {what}, which are {n}, got "
-                f"{len(numbers)}: {numbers}"
-            )
-    return tuple(numbers) if any(numbers) else ()

@@ -11,6 +11,7 @@ from backprop.core.inputs import Batch
 from backprop.core.network import Core
 from backprop.training import metrics as metrics_table
 from backprop.training.history import History
+from backprop.training.losses import CustomLoss, mean
 
 
 class Quantity(NamedTuple):
@@ -24,19 +25,26 @@ class Quantity(NamedTuple):
 class Evaluation:
     """The loss and the metrics of held-out examples, or the metrics alone of the trained ones."""
 
-    def __init__(self, network: Core, data: Batch | None, metrics: Any, *, held_out: bool):
+    def __init__(
+        self,
+        network: Core,
+        data: Batch | None,
+        metrics: Any,
+        *,
+        held_out: bool,
+        loss: CustomLoss | None = None,
+    ) -> None:
         prefix = "val_" if held_out else ""
         if metrics is None:
             # Everyone wants to see the accuracy, but computing it for the examples trained on takes
             # a pass over all of them, which is made only where it was asked for.
-            named = (
-                ["accuracy"] if held_out and network.output_name in ("softmax", "sigmoid") else []
-            )
+            classes = loss is None and network.output_name in ("softmax", "sigmoid")
+            named = ["accuracy"] if held_out and classes else []
         elif isinstance(metrics, str) or not isinstance(metrics, Iterable):
             named = [metrics]
         else:
             named = list(metrics)
-        self._data, self._held_out = data, held_out
+        self._data, self._held_out, self._loss = data, held_out, loss
         self._quantities: list[Quantity] = []
         for metric in named:
             name, function, larger = metrics_table.get(metric, network.output_name)
@@ -62,7 +70,12 @@ class Evaluation:
             return
         X, y, weight = self._data
         if self._held_out:
-            history.append("val_loss", network.engine.loss(X, y, False, weight))
+            value = (
+                network.engine.loss(X, y, False, weight)
+                if self._loss is None
+                else mean(network, self._loss, self._data)
+            )
+            history.append("val_loss", value)
         if self._quantities:
             Y_hat = network.engine.forward(X, False)
             for quantity in self._quantities:

@@ -8,6 +8,7 @@ A name in `OPTIMIZERS` stands for an object with its defaults.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -15,6 +16,8 @@ from typing import Any, ClassVar
 from backprop.core import engine
 from backprop.core.checks import below_one, flag, integer, not_negative
 from backprop.core.choice import Options, choose
+from backprop.core.network import Core
+from backprop.training.updater import Updater, checked_around
 
 __all__ = [
     "LBFGS",
@@ -34,8 +37,46 @@ __all__ = [
 _DEFAULTS = engine.optimizers()
 
 
+class _OnGradients(Options):
+    """An optimizer that needs no more than the gradient of a batch."""
+
+    def on(
+        self,
+        network: Core,
+        *,
+        l1: float | Sequence[float] = 0.0,
+        l2: float | Sequence[float] = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        max_norm: float | None = None,
+    ) -> Updater:
+        """Put the optimizer to work on a network: its state starts at 0, its steps at 1.
+
+        Parameters
+        ----------
+        network : Network
+            Whose parameters the steps change.
+        l1, l2, clip_norm, clip_value, max_norm
+            What stands around each step, as for `Network.fit`.
+
+        Returns
+        -------
+        Updater
+            Whose ``step(gradients, lr=...)`` takes a step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of the wrong kind or out of range.
+        """
+        if not isinstance(network, Core):
+            raise TypeError(f"`network` must be a Network, got {type(network).__name__}")
+        given = locals()
+        return Updater(network, *core(self), self, **checked_around(network, given))  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
-class SGD(Options):
+class SGD(_OnGradients):
     """Gradient descent θ ← θ - η g, with momentum μ: m ← μ m + g, θ ← θ - η m.
 
     Nesterov's form steps by g + μ m instead of m. The names "momentum" and "nesterov" stand for
@@ -57,7 +98,7 @@ class SGD(Options):
 
 
 @dataclass(frozen=True)
-class AdaGrad(Options):
+class AdaGrad(_OnGradients):
     """v ← v + g², θ ← θ - η g / (√v + ε) (Duchi et al. 2011)."""
 
     default_lr: ClassVar[float] = 0.01
@@ -68,7 +109,7 @@ class AdaGrad(Options):
 
 
 @dataclass(frozen=True)
-class RMSprop(Options):
+class RMSprop(_OnGradients):
     """v ← α v + (1 - α) g², θ ← θ - η g / (√v + ε) (Tieleman and Hinton 2012)."""
 
     default_lr: ClassVar[float] = 0.001
@@ -80,7 +121,7 @@ class RMSprop(Options):
 
 
 @dataclass(frozen=True)
-class Adam(Options):
+class Adam(_OnGradients):
     """θ ← θ - η m̂ / (√v̂ + ε), m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ) (Kingma and Ba 2015).
 
     m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g².
@@ -107,7 +148,7 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True)
-class Lion(Options):
+class Lion(_OnGradients):
     """u = sign(β₁ m + (1 - β₁) g), θ ← θ - η (u + λ θ), m ← β₂ m + (1 - β₂) g (Chen et al. 2023).
 
     λ, the weight decay, leaves biases alone.

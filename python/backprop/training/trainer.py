@@ -1,70 +1,63 @@
-"""A compiled trainer that can be made again and goes on where the last one stood."""
+"""A compiled trainer that makes room for larger batches and goes on with the same optimizer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backprop.core.engine import TRAINERS
 from backprop.core.inputs import Batch
-from backprop.core.network import Core
+from backprop.training.losses import CustomLoss
+from backprop.training.updater import Updater
 
 if TYPE_CHECKING:
-    from backprop.core.engine import CompiledTrainer
-
-
-class Snapshot(NamedTuple):
-    """What a trainer has kept: the optimizer's arrays in theta's layout, and the steps taken."""
-
-    state: Mapping[str, NDArray[Any]] = {}
-    steps: int = 0
+    from backprop.core.engine import CompiledData, CompiledTrainer
 
 
 class Trainer:
     """Takes the steps of an epoch on batches of up to so many examples.
 
-    The buffers of the compiled trainer are as large as its batch. A larger batch therefore needs
-    another one, to which `reserve` moves the optimizer's state.
-
     Parameters
     ----------
-    network : Core
-        It is changed in place.
+    updater : Updater
+        The optimizer at work; its network is changed in place.
     batch_size : int
         The most examples of a step.
-    optimizer, options
-        By which the compiled trainer knows the optimizer; see `optimizers.core`.
-    **settings
-        The other arguments of the compiled trainer: penalties, dropout, bounds, the seed.
+    dropout : sequence of float
+        A rate for each hidden layer, empty for none.
+    seed : int
+        Of the masks of dropout.
+    loss : CustomLoss, optional
+        In place of the network's.
     """
 
     def __init__(
         self,
-        network: Core,
+        updater: Updater,
         batch_size: int,
-        optimizer: str,
-        options: Mapping[str, float],
-        **settings: Any,
+        *,
+        dropout: Any = (),
+        seed: int = 0,
+        loss: CustomLoss | None = None,
     ) -> None:
-        self._network = network
-        self._arguments = optimizer, options
-        self._settings = settings
+        self.updater = updater
+        self._settings = {"dropout": dropout, "seed": seed}
+        self._loss = loss
         self._compiled = self._make(batch_size)
+        self._seen: Batch | None = None
+        self._mapped: CompiledData
 
     def _make(self, batch_size: int) -> CompiledTrainer:
         self.batch_size = batch_size
-        kind = TRAINERS[self._network.dtype.name]
-        return kind(self._network.engine, batch_size, *self._arguments, **self._settings)
+        kind = TRAINERS[self.updater.network.dtype.name]
+        return kind(self.updater.compiled, batch_size, **self._settings)
 
     def reserve(self, n_examples: int) -> None:
         """Make room for batches of ``n_examples``."""
         if n_examples > self.batch_size:
-            kept = self.snapshot()
             self._compiled = self._make(n_examples)
-            self.restore(kept)
 
     def epoch(
         self,
@@ -75,8 +68,8 @@ class Trainer:
     ) -> tuple[float, int]:
         """Take a step for each batch of ``data``, in place.
 
-        Every step of every training goes through here. The compiled trainer checks X, y and the
-        weights in each call.
+        Every step of every training goes through here. The same ``data`` is checked and mapped in
+        the first call alone.
 
         Parameters
         ----------
@@ -97,26 +90,12 @@ class Trainer:
         failed_batch : int
             The first batch whose loss is not finite, at which the epoch ended, or -1.
         """
-        X, y, weight = data
-        return self._compiled.epoch(X, y, order, rates, weight, losses)
-
-    @property
-    def state(self) -> dict[str, NDArray[Any]]:
-        """The optimizer's arrays, writable views in theta's layout."""
-        return self._compiled.state
-
-    @property
-    def steps(self) -> int:
-        """The steps taken, which Adam and dropout count by."""
-        return self._compiled.steps
-
-    def snapshot(self) -> Snapshot:
-        """Return copies of what `restore` takes."""
-        return Snapshot({name: array.copy() for name, array in self.state.items()}, self.steps)
-
-    def restore(self, kept: Snapshot) -> None:
-        """Go on from there; arrays that this optimizer does not have are left out."""
-        self._compiled.steps = kept.steps
-        for name, view in self.state.items():
-            if name in kept.state:
-                view[...] = kept.state[name]
+        if data is not self._seen:
+            network, custom = self.updater.network, self._loss
+            if custom is None:
+                self._mapped = network.mapped(data)
+            else:
+                self._mapped = network.mapped(data._replace(y=None))
+                self._compiled.set_loss(lambda A_L, at: custom.value_and_gradient(A_L, data.y[at]))
+            self._seen = data
+        return self._compiled.epoch(self._mapped, order, rates, losses)

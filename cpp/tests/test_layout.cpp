@@ -78,7 +78,7 @@ TEST_CASE_TEMPLATE("buffers are zeroed and aligned to cache lines, large ones to
   CHECK(Buffer<T>(0).data() == nullptr);
 }
 
-TEST_CASE_TEMPLATE("panels follow the layout convention of types.hpp", T, float, double) {
+TEST_CASE_TEMPLATE("panels follow the layout convention of panels.hpp", T, float, double) {
   constexpr Index P = panel_width<T>;
   Panels<T> panels(5, 3 * P);
   CHECK(panels.stride() % (P * lanes<T>) == 0);

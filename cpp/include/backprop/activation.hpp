@@ -1,4 +1,4 @@
-// Activations g and their derivatives, one small struct each (note 2 and 6.1).
+// Activations g and their derivatives, one small struct each (docs/note.md, 2 and 6.1).
 //
 // To add one: a line in the table, and a struct with its name and
 //   - g(a) and backward(h, grad_h) = grad_h g'(a), where g' can be written from the output h =

@@ -20,7 +20,7 @@ BACKPROP_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Processors' worth of time that a cgroup's folder grants; infinity where it sets no limit.
+/// How many processors' time the cgroup in a folder grants; infinity where it sets no limit.
 inline double quota_in(const std::string& folder) {
   double quota = 0, period = 0;
   // Version 2 has both in one file, version 1 has two files; no limit is "max" or -1.
@@ -32,8 +32,9 @@ inline double quota_in(const std::string& folder) {
   return quota > 0 && period > 0 ? quota / period : std::numeric_limits<double>::infinity();
 }
 
-/// The least quota of the cgroup at `path` and those around it, each of which binds it. Inside a
-/// container the path may be the host's and lead nowhere: the mount itself is then the container's.
+/// The least quota of the cgroup at `path` and of those around it, since each of them binds it. In
+/// a container the path may be the host's and lead nowhere; the mount itself is then the
+/// container's.
 inline double quota_along(const std::string& mount, std::string path) {
   double least = quota_in(mount);
   for (; path.size() > 1; path.erase(path.rfind('/')))
@@ -41,8 +42,8 @@ inline double quota_along(const std::string& mount, std::string path) {
   return least;
 }
 
-/// The first number of OMP_NUM_THREADS, whose others are for nested regions; 0 if it makes no
-/// sense.
+/// The first number of OMP_NUM_THREADS, or 0 where that is none; its other numbers are for nested
+/// regions.
 inline int first_of_list(const char* text) {
   char* end = nullptr;
   const long n = std::strtol(text, &end, 10);
@@ -53,7 +54,7 @@ inline int first_of_list(const char* text) {
 
 }  // namespace detail
 
-/// Processors' worth of time that the cgroups of this process grant. `root` is where the system's
+/// How many processors' time the cgroups of this process grant. `root` is where the system's
 /// folders /proc and /sys are.
 inline double cgroup_quota(const std::string& root = "") {
   double least = std::numeric_limits<double>::infinity();

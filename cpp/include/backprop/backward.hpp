@@ -1,4 +1,4 @@
-// The backward equations of the note (5.2):
+// The backward equations of the note (docs/note.md, 5.2):
 //
 //     grad_H_k = W_{k+1}^T grad_A_{k+1}
 //     grad_A_k = grad_H_k o g'(A_k)

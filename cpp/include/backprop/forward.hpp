@@ -1,5 +1,5 @@
-// The forward equations of the note (5.2): A_k = W_k H_{k-1} + b_k 1^T, H_k = g_k(A_k), and how
-// they are divided over threads.
+// The forward equations of the note (docs/note.md, 5.2): A_k = W_k H_{k-1} + b_k 1^T, H_k =
+// g_k(A_k), and how they are divided over threads.
 #pragma once
 
 #include "backprop/gather.hpp"

@@ -1,6 +1,6 @@
-// Output activation O with its matched loss: the loss and grad_A_L, both straight from A_L. Each
-// loss is summed over the p outputs and averaged over the examples, so that grad_A_L = share r(A_L,
-// Y):
+// Output activation O with its matched loss (docs/note.md, 3 and 4.3.1): the loss and grad_A_L,
+// both straight from A_L. Each loss is summed over the p outputs and averaged over the examples, so
+// that grad_A_L = share r(A_L, Y):
 //
 //     output   loss                  loss of one example                   r(a, y)
 //     softmax  cross_entropy         sum_i -q_i log y_hat_i                y_hat - q

@@ -1,5 +1,5 @@
-// Gradient descent and its upgrades (note 3, "or its upgradations"), which keep numbers of their
-// own beside each parameter:
+// Gradient descent and its upgrades (docs/note.md, 3, "or its upgradations"), which keep numbers of
+// their own beside each parameter:
 //
 //     sgd        theta <- theta - lr g
 //     momentum   v <- mu v + g,                        theta <- theta - lr v

@@ -1,7 +1,9 @@
-// The thread pool: tasks are claimed one by one, so a thread that lost its core delays at most the
-// task it holds; waiting threads spin briefly and then sleep, since users' machines are never idle.
-// Each thread starts on a share of its own, the same in every job of as many tasks, and so finds
-// what it worked on last in its own cache; then it helps with the shares of the others.
+// The thread pool. Threads claim the tasks of a job one by one, so that a thread which lost its
+// core delays at most the task it holds. Waiting threads spin briefly and then sleep, because
+// users' machines are never idle.
+//
+// Each thread begins with a range of tasks of its own, the same in every job of as many tasks, so
+// that it finds in its cache what it worked on last. Then it helps with the ranges of the others.
 #pragma once
 
 #include <atomic>
@@ -23,8 +25,8 @@
 
 BACKPROP_NAMESPACE_BEGIN
 
-/// Denormal numbers cost a hundred cycles each and carry nothing in training: flush them to 0 for
-/// the length of a computation, and give the thread its mode back.
+/// Flushes denormal numbers to 0 for as long as it lives, and gives the thread its mode back. A
+/// denormal number costs a hundred cycles and carries nothing in training.
 class FlushDenormals {
  public:
   FlushDenormals(const FlushDenormals&) = delete;
@@ -49,7 +51,7 @@ class FlushDenormals {
 #endif
 };
 
-/// Floating-point operations below which meeting costs more than the other cores give.
+/// Floating-point operations of a job below which meeting costs more time than other cores save.
 constexpr double least_work_together = 2e6;
 
 /// The place where one thread waits for others.
@@ -81,7 +83,8 @@ class alignas(64) Waiter {
   }
 
  private:
-  /// Between two jobs of a step lie a few microseconds; a core given up for a sleep costs tens.
+  /// How long a thread spins: between two jobs of a step lie a few microseconds, and waking from a
+  /// sleep takes tens.
   static constexpr std::chrono::microseconds patience{100};
 
   template <class F>
@@ -150,9 +153,9 @@ class ThreadPool {
     };
     job_.context = &f;
     job_.n_tasks = n_tasks;
-    job_.n_shares = threads;
+    job_.n_ranges = threads;
     for (Index i = 0; i < threads; ++i)
-      shares_[static_cast<std::size_t>(i)].next.store(job_.first(i), std::memory_order_relaxed);
+      ranges_[static_cast<std::size_t>(i)].next.store(job_.first(i), std::memory_order_relaxed);
     generation_ += one_generation;
     open_.store(generation_ + static_cast<std::uint64_t>(threads));
     for (int i = 0; i < threads - 1; ++i) workers_[static_cast<std::size_t>(i)]->wake();
@@ -164,7 +167,8 @@ class ThreadPool {
   }
 
  private:
-  /// Tasks of some milliseconds end this far apart, and the caller's wake-up would delay each job.
+  /// How far apart tasks of some milliseconds end. For so long the caller yields instead of
+  /// sleeping, as its waking up would delay each job.
   static constexpr std::chrono::milliseconds uneven{1};
 
   /// open_ counts jobs in units of this, and holds the threads of the present one in the rest.
@@ -174,13 +178,13 @@ class ThreadPool {
     void (*call)(const void* context, Index task, int thread);
     const void* context;
     Index n_tasks;
-    Index n_shares;
+    Index n_ranges;
 
-    /// The first task of a share, and so the end of the one before.
-    Index first(Index share) const { return share * n_tasks / n_shares; }
+    /// The first task of a range, and so the end of the one before.
+    Index first(Index range) const { return range * n_tasks / n_ranges; }
   };
 
-  struct alignas(64) Share {
+  struct alignas(64) TaskRange {
     std::atomic<Index> next{0};
   };
 
@@ -201,7 +205,7 @@ class ThreadPool {
   int start_workers(int threads) {
     try {
       const auto wanted = static_cast<std::size_t>(threads);
-      if (shares_.size() < wanted) shares_ = std::vector<Share>(wanted);
+      if (ranges_.size() < wanted) ranges_ = std::vector<TaskRange>(wanted);
       while (workers_.size() + 1 < wanted) {
         workers_.reserve(workers_.size() + 1);
         auto waiter = std::make_unique<Waiter>();
@@ -210,17 +214,18 @@ class ThreadPool {
         workers_.push_back(std::move(waiter));
       }
     } catch (const std::exception&) {
-      // No more to be had: those there are share the work.
+      // No more threads are to be had; those that there are do the work.
     }
     return static_cast<int>(
-        std::min({static_cast<std::size_t>(threads), shares_.size(), workers_.size() + 1}));
+        std::min({static_cast<std::size_t>(threads), ranges_.size(), workers_.size() + 1}));
   }
 
   void work(int thread) {
-    for (Index i = 0; i < job_.n_shares; ++i) {
-      const Index share = (thread + i) % job_.n_shares, end = job_.first(share + 1);
-      std::atomic<Index>& next = shares_[static_cast<std::size_t>(share)].next;
-      // Looked at first: the line of a finished share stays with all threads at once.
+    for (Index i = 0; i < job_.n_ranges; ++i) {
+      const Index range = (thread + i) % job_.n_ranges, end = job_.first(range + 1);
+      std::atomic<Index>& next = ranges_[static_cast<std::size_t>(range)].next;
+      // It is read before it is raised: the cache line of a finished range then stays with all
+      // threads.
       while (next.load() < end) {
         const Index task = next.fetch_add(1);
         if (task < end) job_.call(job_.context, task, thread);
@@ -249,7 +254,7 @@ class ThreadPool {
   std::atomic<bool> in_use_{false};
   std::vector<std::unique_ptr<Waiter>> workers_;
   Job job_{};
-  std::vector<Share> shares_ = std::vector<Share>(1);
+  std::vector<TaskRange> ranges_ = std::vector<TaskRange>(1);
   std::uint64_t generation_ = 0;
   /// The job that may be entered, or 0.
   alignas(64) std::atomic<std::uint64_t> open_{0};

@@ -172,6 +172,8 @@ def _fit(
     train, watched = dataset.rows(parts.train), dataset.rows(parts.watched)
     X, y = model.inputs(train), model.targets(train)
     validation = (model.inputs(watched), model.targets(watched)) if len(watched.X) else None
+    # The option --loss names the loss of the network; the argument of `fit` is an object.
+    settings = set(arguments()) - {"loss"}
     interrupted = False
     start = time.perf_counter()
     last = _LastEpoch()
@@ -179,7 +181,7 @@ def _fit(
         last.history = model.net.fit(
             X,
             y,
-            **{name: value for name, value in vars(args).items() if name in arguments()}
+            **{name: value for name, value in vars(args).items() if name in settings}
             | {
                 "class_weight": _class_weight(args.class_weight, model.class_names),
                 "checkpoint": _checkpoint(args),

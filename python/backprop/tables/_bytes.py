@@ -83,9 +83,7 @@ def identify(path: Path) -> Kind:
     for at, mark, what, remedy in _SIGNATURES:
         if start[at : at + len(mark)] == mark:
             raise TableError(f"{path}: this is {what}, not a table as text; {remedy}")
-    packed = (
-        "gzip" if start[:2] == b"\x1f\x8b" else "zstd" if start[:4] == _ZSTD else None
-    )
+    packed = "gzip" if start[:2] == b"\x1f\x8b" else "zstd" if start[:4] == _ZSTD else None
     head, whole = _head(path, packed)
     if not head:
         raise TableError(f"{path}: the file is empty")
@@ -113,9 +111,7 @@ def _refuse_zip(path: Path) -> None:
     if any(name.endswith(".npy") for name in inside):
         raise TableError(f"{path}: this is a NumPy archive (.npz); give its arrays by np.load")
     names = ", ".join(inside[:3]) + (", ..." if len(inside) > 3 else "")
-    raise TableError(
-        f"{path}: this is a zip archive{f' with {names}' if names else ''}; {_UNPACK}"
-    )
+    raise TableError(f"{path}: this is a zip archive{f' with {names}' if names else ''}; {_UNPACK}")
 
 
 def _refuse_markup(path: Path, head: bytes) -> None:
@@ -275,7 +271,7 @@ def _one_byte(path: Path, head: bytes, at: int) -> tuple[str, str]:
         raise TableError(
             f"{path}, line {line}: byte 0x{head[at]:02X} is not UTF-8, and which letters it means "
             "is not certain; convert the file (iconv -f ENCODING -t UTF-8 FILE > NEW) or say "
-            "encoding='cp1252' or what it is"
+            "which it is, such as encoding='cp1251'"
         )
     encoding = "cp1252" if re.search(rb"[\x80-\x9f]", head) else "latin-1"
     start = max(head.rfind(b"\n", 0, at), head.rfind(b"\r", 0, at)) + 1

@@ -77,7 +77,7 @@ class Text:
         dialect = self.dialect
         return Frame(
             self.source, self.names, columns, self.header, dialect.delimiter, dialect.quote,
-            self.encoding, list(self.notes), self.line_of,
+            self.encoding, list(self.notes), self.line_of, tuple(self.names[self.width :]),
         )  # fmt: skip
 
     def line_of(self, row: int) -> int | None:
@@ -110,7 +110,7 @@ def understand(
     lines = _lines(kind, encoding)
     if not any(line.strip() for line in lines):
         raise TableError(f"{path}: the file is empty: it has blank lines only")
-    dialect = find(lines, delimiter, _sniff(path, kind, encoding, delimiter))
+    dialect = find(lines, delimiter, lambda: _sniff(path, kind, encoding))
     try:
         found = list(islice(records(lines, dialect), 5000))
     except csv.Error as error:
@@ -153,11 +153,9 @@ def _lines(kind: _bytes.Kind, encoding: str) -> list[str]:
     return lines if kind.whole or len(lines) < 2 else lines[:-1]
 
 
-def _sniff(
-    path: Path, kind: _bytes.Kind, encoding: str, delimiter: str | None
-) -> tuple[str, str] | None:
-    """Return delimiter and quote as the engine sees them, None if it sees no table."""
-    if delimiter is not None or encoding != "utf-8" or kind.packed == "zstd":
+def _sniff(path: Path, kind: _bytes.Kind, encoding: str) -> str | None:
+    """Return the delimiter as the engine sees it, None if it sees no table."""
+    if encoding != "utf-8":
         return None
     if b"\n" not in kind.head[:20_000]:
         return None
@@ -167,12 +165,12 @@ def _sniff(
         with duckdb.connect() as connection:
             compression = kind.packed or "none"
             found = connection.execute(
-                "SELECT Delimiter, Quote FROM sniff_csv(?, sample_size=1000, compression=?)",
+                "SELECT Delimiter FROM sniff_csv(?, sample_size=1000, compression=?)",
                 [str(path), compression],
             ).fetchone()
     except duckdb.Error:
         return None
-    return (found[0], found[1]) if found is not None else None
+    return found[0] if found is not None else None
 
 
 def _settle(
@@ -183,8 +181,11 @@ def _settle(
 ) -> None:
     """Decide on the header, and on the width where the header's differs from the rows'."""
     width = text.dialect.width
-    first = rows[0]
-    body = rows[1:]
+    first, body = rows[0], rows[1:]
+    if first[0].startswith(("#", "%")) and len(first[0]) + len(first) > 2:
+        # A header that is written as a comment: its mark is no name, and no part of one.
+        bare = first[0].lstrip("#% ")
+        first = [bare, *first[1:]] if bare else first[1:] if len(first) == width + 1 else first
     if width < len(first) and all(not cell for cell in first[width:]):
         first = first[:width]
     ends_empty = bool(body) and all(len(row) != width or not row[-1] for row in body)
@@ -359,29 +360,20 @@ def load(text: Text, as_words: Collection[str] = (), loose: bool = True) -> Fram
                 if not any(_has_zero(column) for column in columns):
                     return _with_rows(text, columns)
                 break
-            except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+            except (duckdb.Error, _stream.EngineError) as error:
+                if "could not convert" not in str(error).lower():
+                    break
                 named = re.search(r'column "c(\d+)"', str(error))
                 if named is not None and attempt < 2:
                     how[int(named[1])] = WORD
                 else:
                     how = [WORD] * len(how)
-            except duckdb.Error:
-                break
-            except OSError as error:
-                if not _is_refusal(error):
-                    raise
-                break
     if text.encoding == "utf-8":
         other = _deep_encoding(text)
         if other is not None:
             text.encoding = other[0]
             text.notes.append(other[1] or "")
     return _with_rows(text, _by_hand(text))
-
-
-def _is_refusal(error: OSError) -> bool:
-    """Say whether an error of the stream is the engine's own, not the system's."""
-    return error.errno in (None, 5, 22)
 
 
 def _has_zero(column: Raw) -> bool:
@@ -399,12 +391,13 @@ def _deep_encoding(text: Text) -> tuple[str, str | None] | None:
     """Return the encoding of a text whose first megabyte was UTF-8 and whose rest is not."""
     for path in text.paths:
         decoder = codecs.getincrementaldecoder("utf-8")()
+        block = b""
         with _bytes.open_binary(path, text.packed) as file:
-            while block := file.read(2**20):
-                try:
+            try:
+                while block := file.read(2**20):
                     decoder.decode(block)
-                except UnicodeDecodeError:
-                    return _bytes.encoding_of(path, block, None)
+            except UnicodeDecodeError:
+                return _bytes.encoding_of(path, block, None)
     return None
 
 
@@ -432,8 +425,8 @@ def _by_hand(text: Text) -> list[Raw]:
         parts[k] = []
         columns.append(tidy(codes, list(coder), total))
     for name in text.names[text.width :]:
-        cells = [pairs[name] for pairs in text.partitions]
-        columns.append(words_of(np.repeat(np.array(cells, object), counts).tolist()))
+        folders = np.array([pairs[name] for pairs in text.partitions], object)
+        columns.append(words_of(np.repeat(folders, counts).tolist()))
     return columns
 
 
@@ -471,8 +464,8 @@ def _checked(path: Path, text: Text) -> Iterator[list[str]]:
         line, count = wrong[0]
         more = ""
         if len(wrong) > 1:
-            few = ", ".join(str(one) for one, _ in wrong[1:6])
-            more = f"; {len(wrong) - 1} other lines are wrong as well ({few}{', ...' if len(wrong) > 6 else ''})"
+            few = ", ".join(str(one) for one, _ in wrong[1:6]) + ", ..." * (len(wrong) > 6)
+            more = f"; so it is at {len(wrong) - 1} more ({few})"
         cells_ = "1 cell" if count == 1 else f"{count} cells"
         raise TableError(
             f"{path}, line {line}: {cells_} where there should be {width}{more}; correct the line, "
@@ -487,14 +480,12 @@ def stream(text: Text, rows: int, as_words: Collection[str] = ()) -> Iterator[Fr
     how = [WORD if one == LOOSE_WORD else one for one in plan(text, as_words)]
     if is_plain(text):
         with duckdb.connect() as connection:
-            yield from _stream.parts(
-                relation(connection, text, how), how, rows, text.frame([])
-            )
+            yield from _stream.parts(relation(connection, text, how), how, rows, text.frame([]))
         return
     for path, pairs in zip(text.paths, text.partitions or [{}] * len(text.paths), strict=True):
         found = _checked(path, text)
         while chunk := list(islice(found, rows)):
             columns: list[Raw] = [words_of(cells) for cells in zip(*chunk, strict=True)]
-            for name in text.names[text.width :]:
-                columns.append(words_of([pairs[name]] * len(chunk)))
+            outside = text.names[text.width :]
+            columns += [words_of([pairs[name]] * len(chunk)) for name in outside]
             yield text.frame(columns)

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 _MONTHS = {
     name: k + 1
-    for k, names in enumerate(
-        "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august|"
-        "sep sept september|oct october|nov november|dec december".split("|")
-    )
-    for name in names.split()
-}
+    for k, names in enumerate([
+        ["jan", "january"], ["feb", "february"], ["mar", "march"], ["apr", "april"], ["may"],
+        ["jun", "june"], ["jul", "july"], ["aug", "august"], ["sep", "sept", "september"],
+        ["oct", "october"], ["nov", "november"], ["dec", "december"],
+    ])
+    for name in names
+}  # fmt: skip
 _TIME = (
     r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
     r"\s*(?P<p>[AaPp]\.?[Mm]\.?)?"
@@ -38,14 +39,20 @@ _PATTERNS = [
     ("month/day/year", rf"{_MONTH}/{_DAY}/{_SHORT}{_AFTER}"),
     ("day/month/year", rf"{_DAY}(?P<s>[-/.])\s?{_MONTH}(?P=s)\s?{_SHORT}{_AFTER}"),
     ("month/day/year", rf"{_MONTH}(?P<s>[-.]){_DAY}(?P=s){_SHORT}{_AFTER}"),
-    ("day month year", rf"{_DAY_NAME}{_DAY}(?:st|nd|rd|th)?[\s.\-/]+{_NAME}[\s,\-/]+{_SHORT}{_AFTER}"),
+    (
+        "day month year",
+        rf"{_DAY_NAME}{_DAY}(?:st|nd|rd|th)?[\s.\-/]+{_NAME}[\s,\-/]+{_SHORT}{_AFTER}",
+    ),
     ("month day year", rf"{_DAY_NAME}{_NAME}\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}{_AFTER}"),
     ("year month day", rf"{_YEAR}[\s\-]{_NAME}[\s\-]{_DAY}{_AFTER}"),
     ("year-month", rf"{_YEAR}[-/](?P<m>\d{{1,2}})"),
     ("month/year", r"(?P<m>\d{1,2})/(?P<Y>[12]\d{3})"),
     ("month year", rf"{_NAME}[\s\-/]+{_SHORT}"),
     ("year-quarter", rf"{_YEAR}[\s\-]?[Qq](?P<q>[1-4])"),
-    ("yearmonthday", r"(?P<Y>1[89]\d{2}|20\d{2})(?P<m>\d{2})(?P<d>\d{2})(?:T?(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2}))?"),
+    (
+        "yearmonthday",
+        r"(?P<Y>1[89]\d{2}|20\d{2})(?P<m>\d{2})(?P<d>\d{2})(?:T?(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2}))?",
+    ),
     ("time of day", _TIME),
 ]
 _COMPILED = [(name, re.compile(pattern)) for name, pattern in _PATTERNS]

@@ -1,6 +1,6 @@
 """How a text separates its cells: delimiter, quote, comments, and lines before the table.
 
-Every delimiter and quote is tried on the first lines. The one is taken whose rows are most evenly
+Every delimiter is tried on the first lines. The one is taken whose rows are most evenly
 wide and whose cells are clean, that is, hold none of the other delimiters unless they are numbers
 or are quoted; the engine's own sniffer decides between equals.
 """
@@ -8,10 +8,11 @@ or are quoted; the engine's own sniffer decides between equals.
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from backprop.tables._dates import order_of
 from backprop.tables._numbers import is_number
 from backprop.tables._words import DASHES, MISSING
 
@@ -119,7 +120,7 @@ class _Trial:
 
 
 def find(
-    lines: list[str], delimiter: str | None, sniffed: tuple[str, str] | None = None
+    lines: list[str], delimiter: str | None, sniff: Callable[[], str | None] = lambda: None
 ) -> Dialect:
     """Return the dialect of a text by its first lines.
 
@@ -129,24 +130,24 @@ def find(
         The first lines, whole.
     delimiter : str or None
         What the user says stands between cells.
-    sniffed : tuple of str or None
-        The engine's guess: delimiter and quote.
+    sniff : callable
+        Returns the engine's guess of the delimiter: asked only between equals, for it takes time.
     """
     comment = _comment(lines)
     bare = [line for line in lines if line.strip() and not (comment and line.startswith(comment))]
     wanted = [delimiter] if delimiter is not None else _DELIMITERS
-    if sniffed is not None and delimiter is None and sniffed[0] in wanted:
-        wanted = [sniffed[0], *(one for one in wanted if one != sniffed[0])]
     trials = []
     for mark in wanted:
         if mark != SPACES and not any(mark in line for line in islice(bare, 50)):
             continue
-        for quote in _quotes(bare, mark):
-            trials.append(_try(bare, mark, quote))
+        trials.append(_try(bare, mark, _quote(bare, mark)))
     best = max(trials, key=lambda trial: trial.score, default=None)
+    if best is not None and best.dialect.width > 1:
+        equal = [trial for trial in trials if trial.score == best.score]
+        guess = sniff() if len(equal) > 1 else None
+        best = next((trial for trial in equal if trial.dialect.delimiter == guess), best)
     if best is None or best.dialect.width < 2 or best.even < 0.5:
-        quote = _quotes(bare, ",")[0]
-        best = _try(bare, delimiter or ",", quote)
+        best = _try(bare, delimiter or ",", _quote(bare, ","))
         if best.even < 0.5:
             best = replace(best, dialect=replace(best.dialect, width=1))
     dialect = replace(best.dialect, comment=comment)
@@ -163,16 +164,14 @@ def _comment(lines: list[str]) -> str:
     return ""
 
 
-def _quotes(lines: list[str], delimiter: str) -> list[str]:
-    """Return the quotes to try, the likelier first."""
+def _quote(lines: list[str], delimiter: str) -> str:
+    """Return the quote that more cells are between."""
     mark = r"\s" if delimiter in (SPACES, " ") else re.escape(delimiter)
     counts = {}
     for quote in "\"'":
         pattern = rf"(?:^|{mark})[ ]*{quote}[^{quote}]*{quote}[ ]*(?={mark}|\r?\n?$)"
         counts[quote] = sum(len(re.findall(pattern, line)) for line in islice(lines, 200))
-    if counts["'"] > counts['"']:
-        return ["'"]
-    return ['"']
+    return "'" if counts["'"] > counts['"'] else '"'
 
 
 def _try(lines: list[str], delimiter: str, quote: str) -> _Trial:
@@ -201,10 +200,16 @@ def _try(lines: list[str], delimiter: str, quote: str) -> _Trial:
     return _Trial(replace(dialect, width=width), count / len(rows), clean, len(rows))
 
 
+_BLANKS = re.compile(r"\S {2,}\S|\S\t")
+
+
 def _is_clean(cell: str, marks: set[str], quote: str) -> bool:
+    if _BLANKS.search(cell):
+        # Columns that blanks align.
+        return False
     if not any(mark in cell for mark in marks):
         return not (cell.endswith((",", ";")) or (quote and cell.count(quote) == 1))
-    return is_number(cell)
+    return is_number(cell) or order_of([cell], 1.0) is not None
 
 
 def _place(lines: list[str], dialect: Dialect) -> Dialect:
@@ -215,7 +220,7 @@ def _place(lines: list[str], dialect: Dialect) -> Dialect:
             k for k, line in enumerate(lines) if line.lstrip().startswith(comment) and line.strip()
         ]
         whole = replace(dialect, comment="")
-        wide = [k for k in inside if _width(lines[k], whole) == dialect.width]
+        wide = [k for k in inside if dialect.width in _widths(lines[k], comment, whole)]
         if dialect.width > 1 and wide and len(wide) == len(inside) and inside[0] > 0:
             # Rows as wide as all others whose first cell starts with the mark: a colour, a tag.
             return _place(lines, whole)
@@ -233,20 +238,24 @@ def _place(lines: list[str], dialect: Dialect) -> Dialect:
     rest = lines[dialect.skip :]
     blanks = any(not line.strip(" \t\r\n") and line.strip("\r\n") for line in rest)
     ends = {line[len(line.rstrip("\r\n")) :] for line in rest[:-1]}
+    aligned = dialect.delimiter == " " and any("  " in line or line[0] == " " for line in rest)
+    if aligned:
+        dialect = replace(dialect, delimiter=SPACES)
     odd = dialect.delimiter == SPACES or blanks or len(ends) > 1 or "\r" in ends
     return replace(dialect, plain=dialect.plain and not odd)
 
 
-def _width(line: str, dialect: Dialect) -> int:
-    for _, cells in records([line], replace(dialect, skip=0)):
-        return len(cells)
-    return 0
+def _widths(line: str, comment: str, dialect: Dialect) -> set[int]:
+    """Return how many cells a line has with the mark in front of it, and without."""
+    bare = replace(dialect, skip=0)
+    both = [line, line.lstrip()[len(comment) :].lstrip()]
+    return {len(cells) for one in both for _, cells in records([one], bare)}
 
 
 def _is_names(lines: list[str], first: int, dialect: Dialect) -> bool:
     """Say whether the row before this one has names where this one has numbers."""
     bare = replace(dialect, skip=0, comment="")
-    above = next((cells for _, cells in records([lines[first - 1]], bare)), [])
+    above = next((cells for _, cells in records([lines[first - 1].lstrip("#%/ ")], bare)), [])
     below = next((cells for _, cells in records([lines[first]], bare)), [])
     return len(above) == len(below) and any(
         is_number(b.strip()) and not is_number(a.strip().lstrip("#%/ "))

@@ -3,7 +3,7 @@
 Each column has a voice. Where all other cells are numbers or dates, a first cell that is none says
 "a header", one that is, "no header". In a column of words that repeat, a first cell that occurs
 again says "no header". Names that differ and look like names decide what is left open. A row that
-counts 0, 1, 2, ... above other numbers is the header that pandas writes for columns without names.
+counts 0, 1, 2, ... or years above other numbers names columns that have no other name.
 """
 
 import re
@@ -75,13 +75,13 @@ def has_header(rows: Sequence[Sequence[str]], expected: Collection[str] | None =
 
 
 def _counts(cells: Sequence[str]) -> bool:
-    """Say whether the cells count from 0 or 1, a first one without a name left out."""
-    cells = cells[1:] if cells and not cells[0] else cells
+    """Say whether the cells count by one, from 0 or 1 or through years, words in front left out."""
     numbers = [cell for cell in cells if cell.isdigit()]
-    if len(numbers) < 3 or len(numbers) < len(cells) - 1:
+    if len(numbers) < 3 or len(numbers) < 0.5 * len(cells):
         return False
     start = int(numbers[0])
-    return start in (0, 1) and numbers == [str(start + k) for k in range(len(numbers))]
+    steady = numbers == [str(start + k) for k in range(len(numbers))]
+    return steady and (start in (0, 1) or 1800 <= start <= 2200)
 
 
 def _others_differ(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:

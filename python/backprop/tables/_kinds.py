@@ -5,8 +5,8 @@ The rule, in this order; what the user says comes before it.
 1. No values: empty. One value in all rows: constant.
 2. Numbers (at least 95 % of the different cells, in any spelling; no code such as `007`): a row
    number if they count by one from 0 or 1 and the name is blank or an index's, or the column is the
-   first; an identifier if they are whole, all different, and the name says so, or are too large
-   for a float64, or the first column counts by a constant step from 1000 or above; a category if
+   first and no time, and another is left; an identifier if they are whole, all different, and the
+   name says so, or are too large for a float64, or the first column counts by one; a category if
    the name says that they are codes (zip) or if they are an id's that repeats; else a number.
 3. Two or more spellings of yes and no: a category. Dates (95 %): a date.
 4. Words that all differ: an identifier if each is one word of letters and digits or the name says
@@ -38,14 +38,21 @@ from backprop.tables._words import MISSING_BESIDE_NUMBERS, are_booleans
 KINDS = ("number", "category", "date", "text", "identifier", "constant", "empty")
 # What share of the different cells must be numbers, or dates, for the column to be so.
 MOST = 0.95
-_ID_WORDS = frozenset(["id", "ids", "uuid", "guid", "identifier", "pk", "oid", "ssn", "isbn", "key"])
-_INDEX_NAMES = frozenset(
-    "index idx no nr num # row rownum rownumber rowid rownames rowname row_names unnamed level_0 "
-    "sno s_no slno sl_no srno sr_no serial seq sequence obs observation case record instant "
-    "number n° nº lfd lfdnr __index_level_0__ x1 id".split()
+_ID_WORDS = frozenset(
+    ["id", "ids", "uuid", "guid", "identifier", "pk", "oid", "ssn", "isbn", "key"]
 )
-_CODE_WORDS = frozenset(["zip", "zipcode", "postcode", "postal", "postalcode", "plz", "cep", "fips"])
-_DATE_WORDS = frozenset(["date", "day", "dt", "datum", "fecha", "dat", "time", "timestamp", "datetime"])
+_INDEX_NAMES = frozenset([
+    "index", "idx", "no", "nr", "num", "#", "row", "rownum", "rownumber", "rowid", "rownames",
+    "rowname", "unnamed", "level_0", "sno", "slno", "srno", "serial", "seq", "sequence", "obs",
+    "observation", "case", "record", "instant", "number", "n°", "nº", "lfd", "lfdnr", "id",
+    "__index_level_0__",
+])  # fmt: skip
+_CODE_WORDS = frozenset(
+    ["zip", "zipcode", "postcode", "postal", "postalcode", "plz", "cep", "fips"]
+)
+_DATE_WORDS = frozenset(
+    ["date", "day", "dt", "datum", "fecha", "dat", "time", "timestamp", "datetime"]
+)
 _TIME_WORDS = _DATE_WORDS | {"year", "month", "hour", "week", "t", "epoch", "years", "jahr"}
 # One word of letters and digits; marks within it only where it is long, as in a UUID.
 _TOKEN = re.compile(r"[^\W_]+|[\w\-.:/@+]{8,}")
@@ -118,16 +125,15 @@ def file_commas(frame: Frame) -> bool | None:
             # The engine reads only points; 1.234 alone may be a thousand and more.
             few = column.values[:1000]
             few = few[~np.isnan(few)]
-            if len(few) and np.any(np.abs(few * 1000 - np.round(few * 1000)) > 1e-6):
-                found.add(False)
-            elif len(few) and np.any(few * 100 == np.round(few * 100)) and np.any(few % 1):
+            thousandths = few * 1000
+            finer = np.abs(thousandths - np.round(thousandths)) > 1e-6
+            coarser = (few % 1 != 0) & (few * 100 == np.round(few * 100))
+            if np.any(finer) or np.any(coarser):
                 found.add(False)
     return True if True in found and False not in found else False if False in found else None
 
 
-def decide(
-    frame: Frame, place: int, commas: bool | None, wanted: str | None = None
-) -> Decision:
+def decide(frame: Frame, place: int, commas: bool | None, wanted: str | None = None) -> Decision:
     """Decide what a column is.
 
     Parameters
@@ -169,7 +175,9 @@ def decide(
             return decision
         if are_booleans(words):
             return Decision("category", reason="yes and no", words=raw, boolean=True)
-        order = _dates.order_of(_without_odd(words), MOST, bool(set(name_words(name)) & _DATE_WORDS))
+        order = _dates.order_of(
+            _without_odd(words), MOST, bool(set(name_words(name)) & _DATE_WORDS)
+        )
         if order is not None:
             return _dated(frame, place, raw, order)
     return _words(name, raw, levels)
@@ -247,7 +255,7 @@ def _number(
         decision = Decision("category", reason="the name says that the numbers are codes")
         decision.words = as_words(raw)
         return decision
-    if words & _DATE_WORDS and 18_000_000 < low and high < 21_000_000:
+    if words & _DATE_WORDS and low > 18_000_000 and high < 21_000_000:
         order = _dates.order_of([number_text(v) for v in np.unique(there)[:200]], 1.0, True)
         if order == _dates.DIGITS:
             found = as_words(raw)
@@ -268,27 +276,25 @@ def _whole(
     count = len(there)
     full = count == len(values) and count > 2
     low, high = float(there.min()), float(there.max())
-    steps = np.diff(there[:1000])
-    steady = full and bool(len(steps)) and bool(np.all(steps == steps[0])) and steps[0] != 0
-    steady = steady and bool(np.all(np.diff(there) == steps[0]))
-    counts = steady and steps[0] == 1 and low in (0, 1)
-    index_name = is_index_name(name) or is_index_name(name.removesuffix("_2"))
-    if counts and (index_name or place == 0):
+    by_one = full and bool(np.all(np.diff(there[:1000]) == 1)) and bool(np.all(np.diff(there) == 1))
+    index_name = is_index_name(name)
+    first = place == 0 and not set(name_words(name)) & _TIME_WORDS
+    if by_one and low in (0, 1) and (index_name or first):
         return _left_out(decision, "identifier", "row number", "it counts the rows")
     different = _all_differ(there, raw)
-    shuffled = full and low in (0, 1) and high - low == count - 1 and different
-    if index_name and different and (shuffled or not name.strip() or name.lower() != "id"):
-        if shuffled or not name.strip() or "unnamed" in name.lower() or name.startswith("__"):
-            return _left_out(decision, "identifier", "row number", "an index that was written along")
-    exact = max(abs(low), abs(high)) <= EXACT
+    shuffled = full and low in (0, 1) and high - low == count - 1
+    written = not name.strip() or "unnamed" in name.lower() or name.startswith("__")
+    if index_name and different and (shuffled or written):
+        return _left_out(decision, "identifier", "row number", "an index that was written along")
     if different and count >= _FEWEST:
         if is_id_name(name):
             return _left_out(decision, "identifier", "left out", "all different, named as an id")
-        if not exact:
-            return _left_out(decision, "identifier", "left out", "all different, of 16 digits or more")
-        years = 1000 <= low and high <= 2999
-        if steady and place == 0 and low >= 1000 and not years and not set(name_words(name)) & _TIME_WORDS:
-            return _left_out(decision, "identifier", "left out", "it counts by a constant step")
+        if max(abs(low), abs(high)) > EXACT:
+            why = "all different, of 16 digits or more"
+            return _left_out(decision, "identifier", "left out", why)
+        years = low >= 1000 and high <= 2999
+        if by_one and first and low >= 1000 and not years:
+            return _left_out(decision, "identifier", "left out", "it counts by one")
     elif "id" in name_words(name):
         decision = Decision("category", reason="named as an id, and repeated", words=as_words(raw))
     return decision
@@ -391,9 +397,7 @@ def _refuse_odd(
     if not isinstance(raw, Words) or raw.codes is None:
         return
     infinite = {"inf", "-inf", "+inf", "infinity", "-infinity"}
-    bad = {
-        k for k, word in enumerate(raw.levels) if word.lower() not in allowed | infinite
-    }
+    bad = {k for k, word in enumerate(raw.levels) if word.lower() not in allowed | infinite}
     rows = np.flatnonzero(nothing & (raw.codes >= 0))
     rows = rows[np.isin(raw.codes[rows], list(bad))]
     if rows.size:

@@ -32,7 +32,7 @@ _AROUND = re.compile(
     r"\s*(?:%|‰|[$€£¥₹₽₩₺₴฿]|USD|EUR|GBP|CHF|JPY|INR|SEK|NOK|DKK|PLN|kr\.?|zł|Fr\.?)?\s*"
     r"(?P<after>-)?(?P<close>\))?\s*$"
 )
-_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "−": "-"})
+_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-"})
 
 PLAIN: Final = "plain"
 POINT: Final = "decimal point"

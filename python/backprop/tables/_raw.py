@@ -4,7 +4,6 @@ Words are kept as the place of each cell in the list of the different ones. What
 words (missing, yes and no, numbers, dates) is then decided once for each of them, not once a row.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -99,6 +98,8 @@ class Frame:
     encoding: str | None = None
     notes: list[str] = field(default_factory=list)
     line_of: Callable[[int], int | None] | None = None
+    # Columns that folders name, not the files.
+    outside: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -108,7 +109,7 @@ class Frame:
         columns = [column.take(rows) for column in self.columns]
         return Frame(
             self.source, self.names, columns, self.header, self.delimiter, self.quote,
-            self.encoding, list(self.notes), None,
+            self.encoding, list(self.notes), None, self.outside,
         )  # fmt: skip
 
     def where(self, row: int) -> str:
@@ -192,8 +193,8 @@ def array_column(name: str, values: Any) -> Raw:
         mixed = numeric and any(issubclass(k, bool) for k in kinds)
         if numeric and not mixed and not any(_is_big(value) for value in array):
             whole = all(issubclass(k, int | np.integer) for k in kinds)
-            numbers = np.array([np.nan if v is None else v for v in array], np.float64)
-            return Numbers(numbers, whole)
+            filled = np.array([np.nan if v is None else v for v in array], np.float64)
+            return Numbers(filled, whole)
         array = np.array([*array, None], dtype=object)[:-1]
     if array.ndim != 1:
         raise ValueError(f"column {name!r} must have one dimension, got shape {array.shape}")
@@ -219,25 +220,35 @@ def _is_big(value: Any) -> bool:
 def _objects(cells: list[Any]) -> Raw:
     import datetime
 
-    kinds = {type(cell) for cell in cells if cell is not None and cell == cell}
+    kinds = {type(cell) for cell in cells if not _is_nothing(cell)}
     if kinds and all(issubclass(kind, datetime.date) for kind in kinds):
         times = np.full(len(cells), np.datetime64("NaT"), "datetime64[us]")
         for k, cell in enumerate(cells):
-            if cell is not None and cell == cell:
+            if not _is_nothing(cell):
                 if isinstance(cell, datetime.datetime) and cell.tzinfo is not None:
                     cell = cell.astimezone(datetime.timezone.utc).replace(tzinfo=None)
                 times[k] = np.datetime64(cell, "us")
         return Times(times)
-    if kinds and all(issubclass(k, int | float | np.number) and k is not bool for k in kinds):
-        if not any(_is_big(cell) for cell in cells):
-            values = [np.nan if c is None or c != c else float(c) for c in cells]
-            whole = all(issubclass(k, int | np.integer) for k in kinds)
-            return Numbers(np.array(values, np.float64), whole)
+    numeric = kinds and all(issubclass(k, int | float | np.number) for k in kinds)
+    if numeric and bool not in kinds and not any(_is_big(cell) for cell in cells):
+        values = [np.nan if _is_nothing(cell) else float(cell) for cell in cells]
+        whole = all(issubclass(k, int | np.integer) for k in kinds)
+        return Numbers(np.array(values, np.float64), whole)
+    odd = next((kind for kind in kinds if kind in (list, dict, tuple, set, np.ndarray)), None)
+    if odd is not None:
+        raise ValueError(f"cells must be numbers, words or dates, got {odd.__name__}")
     return words_of([_text(cell) for cell in cells])
 
 
+def _is_nothing(cell: Any) -> bool:
+    """Say whether a cell is None, NaN, or what pandas has for them."""
+    if cell is None or (isinstance(cell, float | np.floating) and bool(cell != cell)):
+        return True
+    return type(cell).__name__ in ("NaTType", "NAType")
+
+
 def _text(cell: Any) -> str | None:
-    if cell is None or cell != cell:
+    if _is_nothing(cell):
         return None
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "replace")
@@ -262,5 +273,3 @@ def numbers(values: NDArray[np.float64]) -> Numbers:
 def _blocks(values: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]
-
-

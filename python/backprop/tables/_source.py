@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from glob import glob
@@ -19,7 +19,9 @@ from backprop.tables._raw import EXACT, Frame, Words, array_column, words_of
 from backprop.tables._stream import NUMBER, TIME, WHOLE, WORD
 from backprop.tables.errors import TableError, needs
 
-_QUERY = re.compile(r"\s*(?:--[^\n]*\n\s*)*(?:select|with|from|values|\(\s*select)\b", re.IGNORECASE)
+_QUERY = re.compile(
+    r"\s*(?:--[^\n]*\n\s*)*(?:select|with|from|values|\(\s*select)\b", re.IGNORECASE
+)
 _SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".tab": "csv", ".psv": "csv",
     ".parquet": "parquet", ".pq": "parquet", ".parq": "parquet",
@@ -51,11 +53,10 @@ def load(source: Any, how: How) -> Frame:
         if isinstance(found, Frame):
             frame = found
         elif isinstance(found, _csv.Text):
-            frame = _csv.load(found, how.as_words(found.names, _reals(found)), how.loose)
+            frame = _csv.load(found, _as_words(found, how), how.loose)
         else:
-            relation, name, notes = found
-            frame = _from_relation(relation, name, how)
-            frame.notes += notes
+            relation, name, outside = found
+            frame = _from_relation(relation, name, how, outside)
     if not frame.names:
         raise TableError(f"{frame.source}: no columns")
     if not frame.n_rows:
@@ -70,21 +71,23 @@ def stream(source: Any, rows: int, how: How) -> Iterator[Frame]:
             for start in range(0, found.n_rows, rows):
                 yield found.take(slice(start, start + rows))
         elif isinstance(found, _csv.Text):
-            yield from _csv.stream(found, rows, how.as_words(found.names, _reals(found)))
+            yield from _csv.stream(found, rows, _as_words(found, how))
         else:
-            relation, name, notes = found
-            query, plan, names = _select(relation, name, how)
-            yield from _stream.parts(query, plan, rows, Frame(name, names, [], notes=notes))
+            relation, name, outside = found
+            query, plan, names = _select(relation, how, outside)
+            frame = Frame(name, names, [], outside=tuple(outside))
+            yield from _stream.parts(query, plan, rows, frame)
 
 
-def _reals(text: _csv.Text) -> list[str]:
+def _as_words(text: _csv.Text, how: How) -> Collection[str]:
     plan = _csv.plan(text, ())
-    return [name for name, one in zip(text.names, plan, strict=True) if one == NUMBER]
+    reals = [name for name, one in zip(text.names, plan, strict=True) if one == NUMBER]
+    return how.as_words(text.names[: text.width], reals)
 
 
 @contextmanager
 def _opened(source: Any, how: How) -> Iterator[Any]:
-    """Open a source: a Frame, a text, or a relation with its name and what to say of it."""
+    """Open a source: a Frame, a text, or a relation with its name and its folders' columns."""
     if isinstance(source, Frame):
         yield source
         return
@@ -204,19 +207,22 @@ def _files(files: list[Path], source: str, connection: Any, how: How, root: Path
     if kind in ("duckdb", "sqlite"):
         raise TableError(f"{source}: several databases; name one, and the table in it")
     names = [str(one) for one in files]
-    hive = "true" if any("=" in part for part in files[0].parts[:-1]) else "false"
+    outside = [part.split("=")[0] for part in files[0].parts[:-1] if part.count("=") == 1]
+    hive = "true" if outside else "false"
     reader = "read_parquet" if kind == "parquet" else "read_json_auto"
     return _ask(
         connection, f"SELECT * FROM {reader}(?, hive_partitioning={hive}, union_by_name=true)",
-        [names], source,
+        [names], source, outside,
     )  # fmt: skip
 
 
-def _ask(connection: Any, query: str, values: list[Any], source: str) -> Any:
+def _ask(
+    connection: Any, query: str, values: list[Any], source: str, outside: Sequence[str] = ()
+) -> Any:
     import duckdb
 
     try:
-        return connection.sql(query, params=values), source, []
+        return connection.sql(query, params=values), source, list(outside)
     except duckdb.Error as error:
         raise TableError(f"{source}: {str(error).splitlines()[0]}") from None
 
@@ -268,7 +274,9 @@ def _database(path: Path, connection: Any, table: str | None) -> Any:
     import duckdb
 
     try:
-        connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS given (READ_ONLY)")
+        connection.execute(
+            f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS given (READ_ONLY)"
+        )
     except duckdb.Error as error:
         raise TableError(f"{path}: it cannot be opened: {str(error).splitlines()[0]}") from None
     found = connection.execute(
@@ -276,7 +284,9 @@ def _database(path: Path, connection: Any, table: str | None) -> Any:
         "ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = 'given' AND "
         "NOT internal"
     ).fetchall()
-    full = {(name if schema == "main" else f"{schema}.{name}"): (schema, name) for schema, name in found}
+    full = {
+        (name if schema == "main" else f"{schema}.{name}"): (schema, name) for schema, name in found
+    }
     schema, name = full[_choose(str(path), sorted(full), table)]
     query = f"SELECT * FROM given.{_quoted(schema)}.{_quoted(name)}"
     return _ask(connection, query, [], f"{path}::{name}")
@@ -367,7 +377,7 @@ def _from_columns(source: str, columns: Mapping[Any, Any]) -> Frame:
         try:
             result[str(name)] = array_column(str(name), values)
         except (ValueError, TypeError) as error:
-            wrong.append(str(error))
+            wrong.append(f"column {name!r}: {error}")
     lengths = {name: len(column) for name, column in result.items()}
     if len(set(lengths.values())) > 1:
         few = ", ".join(f"{name} {count}" for name, count in list(lengths.items())[:10])
@@ -393,7 +403,9 @@ def _from_pandas(frame: Any) -> Frame:
             values = series.to_numpy()
         elif kind.startswith(("Int", "UInt", "Float")):
             big = kind.endswith("nt64") and (abs(series.dropna()) > EXACT).any()
-            values = series.to_numpy(object if big else np.float64, na_value=None if big else np.nan)
+            values = series.to_numpy(
+                object if big else np.float64, na_value=None if big else np.nan
+            )
         elif kind in ("boolean", "string", "str") or kind.startswith("string"):
             values = series.to_numpy(object, na_value=None)
         elif kind.startswith(("period", "timedelta", "interval")):
@@ -414,7 +426,7 @@ def _from_categories(series: Any) -> Any:
     return words_of([None if v is None or v != v else str(v) for v in values.tolist()])
 
 
-def _select(relation: Any, source: str, how: How) -> tuple[Any, list[str], list[str]]:
+def _select(relation: Any, how: How, outside: Sequence[str]) -> tuple[Any, list[str], list[str]]:
     """Return the query that brings a relation's columns into the forms that are fetched."""
     names = list(relation.columns)
     types = [str(one) for one in relation.types]
@@ -422,14 +434,16 @@ def _select(relation: Any, source: str, how: How) -> tuple[Any, list[str], list[
         name for name, kind in zip(names, types, strict=True)
         if kind in _REALS or kind.startswith("DECIMAL")
     ]  # fmt: skip
-    as_words = set(how.as_words(names, reals))
+    as_words = set(how.as_words([name for name in names if name not in outside], reals))
     terms, plan = [], []
     for name, kind in zip(names, types, strict=True):
         column = _quoted(name)
         if _NESTED.search(kind):
             # Cells that are lists or records are no numbers and no words: they are left out.
             term, one = f"CAST({column} IS NOT NULL AS VARCHAR)", WORD
-            term = f"CASE WHEN {column} IS NULL THEN NULL ELSE 'nested ' || row_number() OVER () END"
+            term = (
+                f"CASE WHEN {column} IS NULL THEN NULL ELSE 'nested ' || row_number() OVER () END"
+            )
         elif kind.startswith(_TIMES):
             term, one = f"epoch_us({column})", TIME
         elif name in as_words or not (kind in _WHOLES or name in reals):
@@ -443,14 +457,12 @@ def _select(relation: Any, source: str, how: How) -> tuple[Any, list[str], list[
     return relation.project(", ".join(terms)), plan, names
 
 
-def _from_relation(relation: Any, source: str, how: How) -> Frame:
+def _from_relation(relation: Any, source: str, how: How, outside: Sequence[str]) -> Frame:
     import duckdb
 
-    query, plan, names = _select(relation, source, how)
+    query, plan, names = _select(relation, how, outside)
     try:
         columns = _stream.fetch(query, plan, source)
-    except (duckdb.Error, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in (None, 5, 22):
-            raise
+    except (duckdb.Error, _stream.EngineError) as error:
         raise TableError(f"{source}: it cannot be read: {str(error).splitlines()[0]}") from None
-    return Frame(source, names, columns)
+    return Frame(source, names, columns, outside=tuple(outside))

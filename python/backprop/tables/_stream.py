@@ -5,7 +5,7 @@ memory is refused while it is read, not after.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -115,9 +115,7 @@ class _Growing:
         return Numbers(result, True)
 
 
-def fetch(
-    relation: Any, plan: Sequence[str], source: str, guess: int = 2**16
-) -> list[Raw]:
+def fetch(relation: Any, plan: Sequence[str], source: str, guess: int = 2**16) -> list[Raw]:
     """Return the columns of a relation.
 
     Parameters
@@ -149,22 +147,34 @@ def fetch(
     return result
 
 
-def _batches(relation: Any) -> Iterator[Any]:
+class EngineError(Exception):
+    """The engine cannot go on reading; the message is its own."""
+
+
+def _batches(relation: Any) -> Generator[Any, None, None]:
+    import duckdb
+
     try:
         import nanoarrow
     except ImportError:
         raise needs("nanoarrow", "reading a table") from None
-    with nanoarrow.c_array_stream(relation.__arrow_c_stream__()) as stream:
-        yield from stream
+    try:
+        with nanoarrow.c_array_stream(relation.__arrow_c_stream__()) as stream:
+            while True:
+                batch = next(stream, None)
+                if batch is None:
+                    return
+                yield batch
+    # nanoarrow has an error of its own, a RuntimeError, for what the engine says amid a stream.
+    except (duckdb.Error, RuntimeError) as error:
+        raise EngineError(str(error)) from error
 
 
-def parts(
-    relation: Any, plan: Sequence[str], rows: int, frame: Frame
-) -> Iterator[Frame]:
+def parts(relation: Any, plan: Sequence[str], rows: int, frame: Frame) -> Iterator[Frame]:
     """Yield the columns of a relation a number of rows at a time, in bounded memory."""
-    with closing(_batches(relation)) as batches:
+    with closing(_batches(relation)) as found:
         columns, at = [_Growing(how, rows) for how in plan], 0
-        for batch in batches:
+        for batch in found:
             done = 0
             while done < batch.length:
                 count = min(rows - at, batch.length - done)
@@ -182,7 +192,5 @@ def parts(
 def _frame(frame: Frame, columns: Sequence[_Growing], rows: int) -> Frame:
     return Frame(
         frame.source, frame.names, [column.finish(rows) for column in columns], frame.header,
-        frame.delimiter, frame.quote, frame.encoding, list(frame.notes),
+        frame.delimiter, frame.quote, frame.encoding, list(frame.notes), None, frame.outside,
     )  # fmt: skip
-
-

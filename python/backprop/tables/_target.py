@@ -13,8 +13,8 @@ from math import isqrt
 
 import numpy as np
 
-from backprop.tables._kinds import Decision
-from backprop.tables._raw import Frame, Numbers, Words, as_words, number_text, used_levels
+from backprop.tables._kinds import Decision, is_index_name
+from backprop.tables._raw import Frame, Words, as_words, number_text, used_levels
 
 TARGET_NAMES = ("target", "label", "labels", "class", "classes", "outcome", "response")
 MOST_WHOLE_CLASSES = 20
@@ -42,6 +42,9 @@ def choose(names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, str]:
     # A y among other columns is a coordinate as often as a target.
     if named and named[0].strip().lower() == "y" and "x" not in map(str.lower, named):
         return named[0], f"the first column is called {named[0]!r}"
+    # Programs write indices at the end as well.
+    told = [name for name in named if not is_index_name(name)]
+    named = told or named
     return (named or free)[-1], "it is the last column"
 
 
@@ -72,7 +75,9 @@ def decide(
 
             values, _ = as_numbers(raw)
             words = raw if isinstance(raw, Words) else as_words(raw)
-            odd = np.flatnonzero(np.isnan(values) & (words.codes >= 0 if words.codes is not None else True))
+            odd = np.flatnonzero(
+                np.isnan(values) & (words.codes >= 0 if words.codes is not None else True)
+            )
             if odd.size:
                 cell = words.levels[words.codes[odd[0]]] if words.codes is not None else "words"
                 return None, [
@@ -84,15 +89,19 @@ def decide(
         if not there.size:
             return None, [f"the target {name!r} has no values: nothing to learn"]
         if there.min() == there.max():
-            return None, [f"the target {name!r} is always {number_text(there[0])}: nothing to learn"]
+            return None, [
+                f"the target {name!r} is always {number_text(there[0])}: nothing to learn"
+            ]
         return Task("regression", "as you said"), []
     if task is None and decision.kind == "date":
         return None, [
             f"the target {name!r} is a date, which cannot be learned; name another by target=, or "
             "say task='classification' if its values are classes"
         ]
-    if task is None and decision.kind == "number" or (
-        task is None and decision.kind in ("identifier", "category") and decision.numbers is not None
+    if (task is None and decision.kind == "number") or (
+        task is None
+        and decision.kind in ("identifier", "category")
+        and decision.numbers is not None
     ):
         assert decision.numbers is not None
         there = decision.numbers[~np.isnan(decision.numbers)]
@@ -114,7 +123,7 @@ def decide(
             why = "its values are yes and no"
     if isinstance(raw, Words) and raw.codes is None:
         return None, [_too_many(name, "nearly as many", len(raw))]
-    words = as_words(raw) if not isinstance(raw, Numbers) else as_words(raw)
+    words = as_words(raw)
     levels = used_levels(words)
     rows = sum(count for _, count in levels)
     if len(levels) < 2:

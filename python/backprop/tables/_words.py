@@ -9,17 +9,16 @@ MISSING = frozenset(
 # A mark that means "minus" beside a "+", and nothing everywhere else.
 DASHES = frozenset(["-", "--", "---", "–", "—", ".", "..."])
 # In a column of numbers or dates these words hold nothing; among words they may be a class.
-MISSING_BESIDE_NUMBERS = frozenset(
-    ["none", "nil", "missing", "unknown", "undefined", "empty", "blank", "void", "*"]
-    + ["not available", "not applicable", "no data", "#div/0!", "#value!", "#ref!", "#name?"]
-    + ["#num!", "tbd", "tba"]
-)
+MISSING_BESIDE_NUMBERS = frozenset([
+    "none", "nil", "missing", "unknown", "undefined", "empty", "blank", "void", "*", "tbd", "tba",
+    "not available", "not applicable", "no data", "#div/0!", "#value!", "#ref!", "#name?", "#num!",
+])  # fmt: skip
 # What the engine may take for nothing before it converts a cell to a number. Dashes are not in
 # it: it would take them from columns of words as well, where "+" may stand beside them.
-NULL_STRINGS = (
-    ["", "?", "NA", "N/A", "n/a", "na", "#N/A", "<NA>", "NaN", "nan", "NAN", "-nan", "-NaN"]
-    + ["NULL", "null", "Null", "NaT", "\\N"]
-)
+NULL_STRINGS = [
+    "", "?", "NA", "N/A", "n/a", "na", "#N/A", "<NA>", "NaN", "nan", "NAN", "-nan", "-NaN", "NULL",
+    "null", "Null", "NaT", "\\N",
+]  # fmt: skip
 
 TRUE = frozenset(["true", "t", "yes", "y", "on"])
 FALSE = frozenset(["false", "f", "no", "n", "off"])

@@ -99,7 +99,10 @@ class _Feature:
         return [*result, f"{name}: missing"] if self.has_missing else result
 
 
-_PARTS = ["elapsed", "day of month", "weekend", "sin of year", "cos of year", "sin of week", "cos of week"]  # fmt: skip
+_PARTS = [
+    "elapsed", "day of month", "weekend", "sin of year", "cos of year", "sin of week",
+    "cos of week",
+]  # fmt: skip
 _TIME_PARTS = ["sin of day", "cos of day"]
 
 
@@ -291,9 +294,7 @@ class Encoder:
             )
         return frame
 
-    def transform(
-        self, table: Any, rows: Any = None, dtype: Any = np.float32
-    ) -> NDArray[Any]:
+    def transform(self, table: Any, rows: Any = None, dtype: Any = np.float32) -> NDArray[Any]:
         """Return the features of a table.
 
         Parameters
@@ -337,10 +338,9 @@ class Encoder:
         problems = []
         columns = dict(zip(frame.names, frame.columns, strict=True))
         for feature in self._features:
-            try:
-                prepared.append(_prepare(feature, columns[feature.name], frame))
-            except ValueError as error:
-                problems.append(str(error))
+            values, problem = _prepare(feature, columns[feature.name], frame)
+            prepared.append(values)
+            problems += [problem] if problem else []
         if problems:
             raise TableError(f"{frame.source}: " + "\n  - ".join(problems))
         out = np.zeros((frame.n_rows, self.n_features_out), kind)
@@ -397,14 +397,16 @@ class Encoder:
             gone = np.flatnonzero(np.isnan(values))
             if gone.size:
                 raise TableError(
-                    f"the target {self.target!r} has no number in {gone.size} rows, the first is row "
-                    f"{int(gone[0]) + 1}; leave these rows out"
+                    f"the target {self.target!r} has no number in {gone.size} rows, the first is "
+                    f"row {int(gone[0]) + 1}; leave these rows out"
                 )
             scaled = (values - self._mean) / self._deviation
             return scaled if dtype is None else scaled.astype(dtype)
         words = as_words(raw)
         if words.codes is None:
-            raise TableError(f"the target {self.target!r} has words that were no classes in training")
+            raise TableError(
+                f"the target {self.target!r} has words that were no classes in training"
+            )
         places = {name: k for k, name in enumerate(self.classes)}
         found = np.array([*(_class(level, places) for level in words.levels), -1], np.int64)
         codes = found[words.codes]
@@ -412,11 +414,8 @@ class Encoder:
         if unknown.size:
             row = int(unknown[0])
             which = {words.levels[k] for k in words.codes[unknown].tolist() if k >= 0}
-            what = (
-                f"classes that were not there in training: {', '.join(map(repr, sorted(which)[:5]))}"
-                if which
-                else "no value"
-            )
+            few = ", ".join(map(repr, sorted(which)[:5]))
+            what = f"classes that were not there in training: {few}" if which else "no value"
             raise TableError(
                 f"the target {self.target!r} has {what} (row {row + 1}); leave these rows out"
             )
@@ -514,7 +513,7 @@ class Encoder:
             The second.
         """
         if isinstance(state, str):
-            state = json.loads(state)
+            return cls.from_state(json.loads(state), arrays)
         if state.get("version") != _VERSION:
             raise ValueError(
                 f"`state` must be of version {_VERSION}, got {state.get('version')!r}: was it "
@@ -556,21 +555,23 @@ def _fit_date(name: str, times: NDArray[np.datetime64]) -> _Feature:
     return _Feature(name, "date", len(there) < len(times), scale, timed=timed)
 
 
-def _prepare(feature: _Feature, raw: Raw, frame: Frame) -> NDArray[Any]:
-    """Return a column in the form its kind needs: numbers, times, or places of features."""
+def _prepare(feature: _Feature, raw: Raw, frame: Frame) -> tuple[NDArray[Any], str]:
+    """Return a column in the form its kind needs, and what is wrong with it.
+
+    Numbers are float64, dates microseconds, and categories the places of their features.
+    """
     if feature.kind == "number":
         values = _kinds.as_numbers(raw, None, frame.delimiter, feature.style)[0]
-        _refuse_all_odd(feature, raw, np.isnan(values), frame)
-        return values
+        return values, _all_odd(feature, raw, np.isnan(values), frame)
     if feature.kind == "date":
         times = _kinds.as_times(raw, feature.order)[0]
-        _refuse_all_odd(feature, raw, np.isnat(times), frame)
-        return times.astype(np.int64)
+        return times.astype(np.int64), _all_odd(feature, raw, np.isnat(times), frame)
     words = as_words(raw)
     # Places are counted from the feature's first; -1 is nowhere.
     last = len(feature.outputs) - 1
     if words.codes is None:
-        return np.full(len(words), last - feature.has_missing if feature.rare else -1, np.int64)
+        unseen = last - feature.has_missing if feature.rare else -1
+        return np.full(len(words), unseen, np.int64), ""
     nothing = last if feature.has_missing else -1
     if feature.boolean:
         places = [{True: 0, False: -1, None: nothing}[truth(level)] for level in words.levels]
@@ -578,7 +579,7 @@ def _prepare(feature: _Feature, raw: Raw, frame: Frame) -> NDArray[Any]:
         unseen = len(feature.levels) if feature.rare else -1
         known = {level: k for k, level in enumerate(feature.levels)}
         places = [_place(level, known, unseen) for level in words.levels]
-    return np.array([*places, nothing], np.int64)[words.codes]
+    return np.array([*places, nothing], np.int64)[words.codes], ""
 
 
 def _place(level: str, known: dict[str, int], unseen: int) -> int:
@@ -602,21 +603,20 @@ def _class(level: str, places: dict[str, int]) -> int:
     return same[0] if len(same) == 1 else -1
 
 
-def _refuse_all_odd(
-    feature: _Feature, raw: Raw, nothing: NDArray[np.bool_], frame: Frame
-) -> None:
-    """Refuse a column whose words are nearly all not what they were in training."""
+def _all_odd(feature: _Feature, raw: Raw, nothing: NDArray[np.bool_], frame: Frame) -> str:
+    """Say that a column's words are mostly not what they were in training, or nothing."""
     if not isinstance(raw, Words):
-        return
+        return ""
     there = raw.codes >= 0 if raw.codes is not None else np.ones(len(raw), bool)
     odd = nothing & there
-    if odd.sum() > 0.5 * max(1, there.sum()):
-        row = int(np.flatnonzero(odd)[0])
-        cell = raw.levels[raw.codes[row]] if raw.codes is not None else raw.levels[0]
-        raise ValueError(
-            f"column {feature.name!r} held {feature.kind}s in training, and now "
-            f"{frame.where(row)} has {cell!r}"
-        )
+    if odd.sum() <= 0.5 * max(1, there.sum()):
+        return ""
+    row = int(np.flatnonzero(odd)[0])
+    cell = raw.levels[raw.codes[row]] if raw.codes is not None else raw.levels[0]
+    return (
+        f"column {feature.name!r} held {feature.kind}s in training, and now {frame.where(row)} "
+        f"has {cell!r}"
+    )
 
 
 def _numbers_into(
@@ -650,5 +650,3 @@ def _date_into(
     block[:, at : at + len(parts)] = parts.T
     if feature.has_missing:
         block[:, end - 1] = gone
-
-

@@ -281,7 +281,9 @@ class Table:
             "rows_without_target": self.rows_without_target,
             "kinds": {column.name: column.kind for column in self.columns},
             "roles": {column.name: column.role for column in self.columns},
-            "missing": {c.name: c.missing for c in self.columns if c.missing and c.role != "target"},
+            "missing": {
+                c.name: c.missing for c in self.columns if c.missing and c.role != "target"
+            },
             "constant": named(lambda c: c.kind == "constant"),
             "row_number": named(lambda c: c.role == "row number"),
             "identifier": named(lambda c: c.kind == "identifier" and c.role != "row number"),
@@ -357,11 +359,12 @@ class Table:
             name = row["name"] or "(no name)"
             cells = [name, kind, str(row["missing"] or ""), distinct, row["range"], row["use"]]
             body.append([_cut(cell) for cell in cells[:-1]] + cells[-1:])
-        widths = [max(len(row[k]) for row in [head_row, *body]) for k in range(len(head_row))]
-        for row in [head_row, *body]:
+        shown = [head_row, *body]
+        widths = [max(len(line[k]) for line in shown) for k in range(len(head_row))]
+        for line in shown:
             cells = [
                 cell.rjust(width) if k in (2, 3) else cell.ljust(width)
-                for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
             ]
             lines.append("  " + "  ".join(cells).rstrip())
         if self.task is not None:
@@ -452,9 +455,7 @@ def read(
     return decide(_source.load(source, how), given, task, check)
 
 
-def _checked(
-    target: Any, header: Any, delimiter: Any, task: Any
-) -> str | None:
+def _checked(target: Any, header: Any, delimiter: Any, task: Any) -> str | None:
     if header is not None and not isinstance(header, bool):
         raise TypeError(f"`header` must be True, False or None, got {header!r}")
     if task not in (None, "classification", "regression"):
@@ -463,13 +464,13 @@ def _checked(
         return None
     if not isinstance(delimiter, str):
         raise TypeError(f"`delimiter` must be a string, got {type(delimiter).__name__}")
-    delimiter = {"tab": "\t", "\\t": "\t", "space": " "}.get(delimiter, delimiter)
-    if delimiter != "spaces" and len(delimiter) != 1:
+    meant = {"tab": "\t", "\\t": "\t", "space": " "}.get(delimiter, delimiter)
+    if meant != "spaces" and len(meant) != 1:
         raise ValueError(
             f"`delimiter` must be one character, 'tab', or 'spaces' for any number of blanks, got "
             f"{delimiter!r}"
         )
-    return delimiter
+    return meant
 
 
 class _Given:
@@ -529,9 +530,7 @@ class _Given:
                 problems.append(f"column {name!r} cannot be both {role} and dropped")
         return found, problems
 
-    def as_words(
-        self, names: list[str], reals: list[str], task: str | None
-    ) -> Collection[str]:
+    def as_words(self, names: list[str], reals: list[str], task: str | None) -> Collection[str]:
         """Return which columns must be read as they are spelled."""
         found, _ = self.resolve(names)
         target = found.get("target") or [_target.choose(names, found["drop"])[0]]
@@ -572,7 +571,7 @@ def _unknown(argument: str, wanted: str | int, names: Sequence[str]) -> str:
 
     near = get_close_matches(str(wanted), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"`{argument}`: no column {wanted!r}{hint} The columns are {_listed(names)}"
+    return f"`{argument}`: no column {wanted!r}{hint or ';'} the columns are {_listed(names)}"
 
 
 def decide(frame: Frame, given: _Given, task: str | None, check: bool) -> Table:
@@ -583,6 +582,16 @@ def decide(frame: Frame, given: _Given, task: str | None, check: bool) -> Table:
     if found.get("target"):
         target, why = found["target"][0], "you named it"
     else:
+        last = frame.columns[-1]
+        if frame.header is False and isinstance(last, Words) and not last.levels:
+            # What stands behind a delimiter at the end of every line is no column.
+            taken.append(frame.names[-1])
+        taken += frame.outside
+        taken += [
+            name
+            for k, name in enumerate(frame.names)
+            if _kinds.is_id_name(name) and _kinds.decide(frame, k, None).kind == "identifier"
+        ]
         target, why = _target.choose(frame.names, taken)
     commas = _kinds.file_commas(frame)
     columns = []
@@ -603,13 +612,17 @@ def decide(frame: Frame, given: _Given, task: str | None, check: bool) -> Table:
         columns.append(_column(frame, place, decision, roles.get(name)))
     table = Table(frame, columns)
     table.target, table.target_reason = target, why
+    if not table.features:
+        # A column that counts may be all there is to learn from.
+        for column in columns:
+            if column.role == "row number" and not _kinds.is_index_name(column.name):
+                column.kind, column.role, column.reason = "number", "feature", "the only column"
+                column.decision.kind, column.decision.role = "number", "feature"
     _learn(table, columns[frame.names.index(target)], task, problems)
     problems += _roles(table)
     left = [column for column in table.columns if column.role in ("feature", "time")]
     if not left:
-        out = "; ".join(
-            f"{c.name or '(no name)'}: {c.kind}" for c in columns if c.role != "target"
-        )
+        out = "; ".join(f"{c.name or '(no name)'}: {c.kind}" for c in columns if c.role != "target")
         problems.append(
             f"no column is left to learn {target!r} from ({out or 'it is the only one'}); name "
             "columns by number=, category= or date= if one should be used"
@@ -657,9 +670,7 @@ def _learn(table: Table, column: Column, task: str | None, problems: list[str]) 
         column.kind, column.raw, column.missing = "category", words, words.n_missing
         rare = [level for level, count in used_levels(words) if count < _RARE_CLASS]
         if rare:
-            table.notes.append(
-                f"classes with one row each go to training only: {_listed(rare, 5)}"
-            )
+            table.notes.append(f"classes with one row each go to training only: {_listed(rare, 5)}")
     else:
         assert column.decision.numbers is not None
         column.kind = "number"

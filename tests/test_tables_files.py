@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from backprop import tables
+
 pytest.importorskip("duckdb")
 pytest.importorskip("nanoarrow")
-
-from backprop import tables
 
 FOLDER = Path(__file__).parent / "tables"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text())
@@ -51,7 +51,7 @@ def test_a_file_is_understood(name: str) -> None:
     expected = EXPECTED[name]
     if name == "months_that_are_no_dates.csv":
         # The only column is text that all differs: there is nothing to learn from.
-        with pytest.raises(tables.TableError, match="no column is left to learn 'Sales'.*text"):
+        with pytest.raises(tables.TableError, match=r"no column is left to learn 'Sales'.*text"):
             read(name)
         facts = tables.read(FOLDER / name, check=False).facts()
         assert (facts["header"], facts["n"], facts["task"]) == (True, 36, "regression")

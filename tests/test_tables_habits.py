@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backprop import tables
+
 pytest.importorskip("duckdb")
 pytest.importorskip("nanoarrow")
-
-from backprop import tables
 
 Write = Callable[..., Path]
 R = random.Random(1)
@@ -36,6 +36,10 @@ def one(*words: str) -> str:
     return R.choice(words)
 
 
+def uv() -> str:
+    return one("u", "v")
+
+
 def rows(make: Callable[[int], str], count: int = 60, end: str = "\n") -> str:
     return "".join(make(k) + end for k in range(count))
 
@@ -47,20 +51,28 @@ def facts(path: Path, **options: Any) -> dict[str, Any]:
 # Header or none: the text, whether it has a header, and how many rows.
 HEADERS = {
     "numbers and a class": ("", lambda k: f"{gauss()},{gauss()},{one('u', 'v', 'w')}", False),
-    "class first": ("", lambda k: f"{one('u', 'v')};{gauss()};{gauss()}", False),
-    "tabs": ("", lambda k: f"{gauss()}\t{gauss()}\t{one('u', 'v')}", False),
-    "words only": ("", lambda k: f"{one('u', 'v')},{one('s', 'm')},{one('p', 'q')}", False),
+    "class first": ("", lambda k: f"{uv()};{gauss()};{gauss()}", False),
+    "tabs": ("", lambda k: f"{gauss()}\t{gauss()}\t{uv()}", False),
+    "words only": ("", lambda k: f"{uv()},{one('s', 'm')},{one('p', 'q')}", False),
     "integers only": ("", lambda k: ",".join(one(*"123456789") for _ in range(6)), False),
     "dates first": ("", lambda k: f"2021-03-{k % 28 + 1:02d},{gauss()},{gauss()}", False),
-    "a missing first cell": ("?,1.5,u\n", lambda k: f"{gauss()},{gauss()},{one('u', 'v')}", False),
-    "names": ("a,b,c\n", lambda k: f"{gauss()},{gauss()},{one('u', 'v')}", True),
-    "names of words": ("kind,size,sort\n", lambda k: f"{one('u', 'v')},{one('s', 'm')},{one('p', 'q')}", True),
-    "pandas counts": ("0,1,2,3\n", lambda k: f"{gauss()},{gauss()},{gauss()},{one('u', 'v')}", True),
+    "a missing first cell": ("?,1.5,u\n", lambda k: f"{gauss()},{gauss()},{uv()}", False),
+    "names": ("a,b,c\n", lambda k: f"{gauss()},{gauss()},{uv()}", True),
+    "names of words": (
+        "kind,size,sort\n",
+        lambda k: f"{uv()},{one('s', 'm')},{one('p', 'q')}",
+        True,
+    ),
+    "pandas counts": ("0,1,2,3\n", lambda k: f"{gauss()},{gauss()},{gauss()},{uv()}", True),
     "an index and counts": (",0,1,2\n", lambda k: f"{k},{gauss()},{gauss()},{gauss()}", True),
-    "years": ("place,2001,2002,2003\n", lambda k: f"{one('u', 'v')},{gauss()},{gauss()},{gauss()}", True),
-    "quoted names with commas": ('"a, b","c, d","e"\n', lambda k: f"{gauss()},{gauss()},{one('u', 'v')}", True),
+    "years": ("place,2001,2002,2003\n", lambda k: f"{uv()},{gauss()},{gauss()},{gauss()}", True),
+    "quoted names with commas": (
+        '"a, b","c, d","e"\n',
+        lambda k: f"{gauss()},{gauss()},{uv()}",
+        True,
+    ),
     "a date column": ("day,v\n", lambda k: f"2021-03-{k % 28 + 1:02d},{gauss()}", True),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("habit", HEADERS)
@@ -74,16 +86,20 @@ def test_header(write: Write, habit: str) -> None:
 
 
 DIALECTS = {
-    "semicolons": ("a;b;k\n", lambda k: f"{gauss()};{gauss()};{one('u', 'v')}", ";"),
-    "tabs": ("a\tb\tk\n", lambda k: f"{gauss()}\t{gauss()}\t{one('u', 'v')}", "tab"),
-    "pipes": ("a|b|k\n", lambda k: f"{gauss()}|{gauss()}|{one('u', 'v')}", "|"),
-    "aligned by blanks": ("", lambda k: f"  {k % 7:8.3f}  {k % 5:9.2f}   {one('u', 'v')}", "spaces"),
-    "blanks after commas": ("a, b, k\n", lambda k: f"{gauss()}, {gauss()}, {one('u', 'v')}", ","),
-    "decimal commas": ("a;b;k\n", lambda k: f"{k},5;{k % 9},25;{one('u', 'v')}", ";"),
-    "decimal commas, no header": ("", lambda k: f"{k},5;{k % 9},25;{one('u', 'v')}", ";"),
-    "thousands between tabs": ("a\tb\tk\n", lambda k: f"{k + 1},234\t{k + 2},345.5\t{one('u', 'v')}", "tab"),
-    "times with blanks": ("t,b,k\n", lambda k: f"2024-01-{k % 28 + 1:02d} 10:{k:02d}:00,{gauss()},{one('u', 'v')}", ","),
-}  # fmt: skip
+    "semicolons": ("a;b;k\n", lambda k: f"{gauss()};{gauss()};{uv()}", ";"),
+    "tabs": ("a\tb\tk\n", lambda k: f"{gauss()}\t{gauss()}\t{uv()}", "tab"),
+    "pipes": ("a|b|k\n", lambda k: f"{gauss()}|{gauss()}|{uv()}", "|"),
+    "aligned by blanks": ("", lambda k: f"  {k % 7:8.3f}  {k % 5:9.2f}   {uv()}", "spaces"),
+    "blanks after commas": ("a, b, k\n", lambda k: f"{gauss()}, {gauss()}, {uv()}", ","),
+    "decimal commas": ("a;b;k\n", lambda k: f"{k},5;{k % 9},25;{uv()}", ";"),
+    "decimal commas, no header": ("", lambda k: f"{k},5;{k % 9},25;{uv()}", ";"),
+    "thousands between tabs": ("a\tb\tk\n", lambda k: f"{k + 1},234\t{k + 2},345.5\t{uv()}", "tab"),
+    "times with blanks": (
+        "t,b,k\n",
+        lambda k: f"2024-01-{k % 28 + 1:02d} 10:{k:02d}:00,{gauss()},{uv()}",
+        ",",
+    ),
+}
 
 
 @pytest.mark.parametrize("habit", DIALECTS)
@@ -120,7 +136,7 @@ LINES = {
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_lines(write: Write, habit: str, end: str) -> None:
     start, between = LINES[habit]
-    body = rows(lambda k: f"{gauss()},{gauss()},{one('u', 'v')}\n" + between * (k % 9 == 4), end="")
+    body = rows(lambda k: f"{gauss()},{gauss()},{uv()}\n" + between * (k % 9 == 4), end="")
     table = tables.read(write((start + body).replace("\n", end)))
     assert table.names == ["a", "b", "c"]
     assert table.n_rows == 60
@@ -131,7 +147,7 @@ def test_lines(write: Write, habit: str, end: str) -> None:
     ("head", "tail"), [("a,b,c,", ","), ("a,b,c", ","), ("a,b,c,", ""), ("", ",")]
 )
 def test_trailing_commas(write: Write, head: str, tail: str) -> None:
-    body = rows(lambda k: f"{gauss()},{gauss()},{one('u', 'v')}{tail}")
+    body = rows(lambda k: f"{gauss()},{gauss()},{uv()}{tail}")
     table = tables.read(write((head + "\n" if head else "") + body))
     assert table.n_rows == 60
     assert table.classes == ("u", "v")
@@ -140,10 +156,7 @@ def test_trailing_commas(write: Write, head: str, tail: str) -> None:
 
 def test_a_first_cell_that_starts_like_a_comment(write: Write) -> None:
     table = tables.read(
-        write(
-            "colour,b,c\n"
-            + rows(lambda k: f"{one('#f00', '#0f0', 'red')},{gauss()},{one('u', 'v')}")
-        )
+        write("colour,b,c\n" + rows(lambda k: f"{one('#f00', '#0f0', 'red')},{gauss()},{uv()}"))
     )
     assert set(table["colour"].words) == {"#f00", "#0f0", "red"}
     assert table.n_rows == 60
@@ -162,14 +175,27 @@ def test_odd_line_ends(write: Write, end: str) -> None:
 @pytest.mark.parametrize(
     ("spelling", "value"),
     [
-        ("1,234.5", 1234.5), ("$1,234.50", 1234.5), ("-$3.5", -3.5), ("(3.5)", -3.5), ("3.5-", -3.5),
-        ("−3.5", -3.5), ("+3.5", 3.5), ("3.5 %", 3.5), ("€ 3.5", 3.5), ("USD 3.5", 3.5),
-        ("1'234.5", 1234.5), ("12,34,567.5", 1234567.5), ("1e-3", 1e-3), (".5", 0.5), ("5.", 5.0),
-        ("3.5 EUR", 3.5), ("1 234.5", 1234.5),
+        ("1,234.5", 1234.5),
+        ("$1,234.50", 1234.5),
+        ("-$3.5", -3.5),
+        ("(3.5)", -3.5),
+        ("3.5-", -3.5),
+        ("−3.5", -3.5),
+        ("+3.5", 3.5),
+        ("3.5 %", 3.5),
+        ("€ 3.5", 3.5),
+        ("USD 3.5", 3.5),
+        ("1'234.5", 1234.5),
+        ("12,34,567.5", 1234567.5),
+        ("1e-3", 1e-3),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("3.5 EUR", 3.5),
+        ("1 234.5", 1234.5),
     ],
-)  # fmt: skip
+)
 def test_spellings_of_numbers(write: Write, spelling: str, value: float) -> None:
-    path = write("a\tk\n" + rows(lambda k: f"{spelling if k % 2 else f'{k}.25'}\t{one('u', 'v')}"))
+    path = write("a\tk\n" + rows(lambda k: f"{spelling if k % 2 else f'{k}.25'}\t{uv()}"))
     column = tables.read(path)["a"]
     assert column.kind == "number"
     assert column.numbers[1] == value
@@ -179,17 +205,23 @@ def test_spellings_of_numbers(write: Write, spelling: str, value: float) -> None
 @pytest.mark.parametrize(
     ("spelling", "value"),
     [
-        ("1.234,5", 1234.5), ("3,5", 3.5), ("1 234,5", 1234.5), ("3,50 €", 3.5), ("-3,5", -3.5),
-        ("1\u202f234,5", 1234.5), ("3,5%", 3.5), ("1.234.567,5", 1234567.5), ("1,5e3", 1500.0),
+        ("1.234,5", 1234.5),
+        ("3,5", 3.5),
+        ("1 234,5", 1234.5),
+        ("3,50 €", 3.5),
+        ("-3,5", -3.5),
+        ("1\u202f234,5", 1234.5),
+        ("3,5%", 3.5),
+        ("1.234.567,5", 1234567.5),
+        ("1,5e3", 1500.0),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_spellings_with_decimal_commas(
     write: Write, spelling: str, value: float, delimiter: str
 ) -> None:
     path = write(
-        f"a{delimiter}k\n"
-        + rows(lambda k: f"{spelling if k % 2 else f'{k},25'}{delimiter}{one('u', 'v')}")
+        f"a{delimiter}k\n" + rows(lambda k: f"{spelling if k % 2 else f'{k},25'}{delimiter}{uv()}")
     )
     column = tables.read(path)["a"]
     assert column.kind == "number"
@@ -198,12 +230,10 @@ def test_spellings_with_decimal_commas(
 
 
 def test_the_files_other_columns_say_what_a_comma_is(write: Write) -> None:
-    body = lambda k: f"{k + 1}.{k + 100};{k},5;{one('u', 'v')}"  # noqa: E731
+    body = lambda k: f"{k + 1}.{k + 100};{k},5;{uv()}"  # noqa: E731
     german = tables.read(write("a;b;k\n" + rows(body)))
     assert german["a"].numbers[0] in (1100.0, 1.1)
-    alone = tables.read(
-        write("a,k\n" + rows(lambda k: f'"{k + 1},{k + 100}",{one("u", "v")}'), "b.csv")
-    )
+    alone = tables.read(write("a,k\n" + rows(lambda k: f'"{k + 1},{k + 100}",{uv()}'), "b.csv"))
     assert alone["a"].numbers[0] == 1100.0
 
 
@@ -218,7 +248,7 @@ def test_the_files_other_columns_say_what_a_comma_is(write: Write) -> None:
     ],
 )
 def test_what_is_no_number(write: Write, cells: list[str]) -> None:
-    path = write("a,k\n" + rows(lambda k: f"{cells[k % len(cells)]},{one('u', 'v')}"))
+    path = write("a,k\n" + rows(lambda k: f"{cells[k % len(cells)]},{uv()}"))
     assert tables.read(path)["a"].kind == "category"
 
 
@@ -243,9 +273,17 @@ def test_what_is_no_number(write: Write, cells: list[str]) -> None:
     ],
 )
 def test_spellings_of_nothing(write: Write, nothing: str) -> None:
+    def make(k: int) -> str:
+        return f"{nothing if k % 3 == 0 else gauss()},{nothing if k % 4 == 0 else uv()},{gauss()}"
+
     path = write(
-        "a,k,y\n" + rows(lambda k: f"{nothing if k % 3 == 0 else gauss()},{nothing if k % 4 == 0 else one('u', 'v')},{gauss()}")
-    )  # fmt: skip
+        "a,k,y\n"
+        + rows(
+            lambda k: (
+                f"{nothing if k % 3 == 0 else gauss()},{nothing if k % 4 == 0 else one('u', 'v')},{gauss()}"
+            )
+        )
+    )
     found = facts(path)
     assert found["missing"] == {"a": 20, "k": 15}
     assert found["kinds"] == {"a": "number", "k": "category", "y": "number"}
@@ -273,10 +311,22 @@ def test_a_dash_beside_a_plus_is_a_class(write: Write) -> None:
 
 
 FORMATS = [
-    "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S.%fZ",
-    "%d-%b-%Y", "%b %d, %Y", "%m/%d/%Y %I:%M %p", "%d.%m.%y", "%Y%m%d", "%d %B %Y",
-    "%a, %d %b %Y", "%Y-%m-%dT%H:%M:%S+00:00", "%d-%m-%Y %H:%M:%S",
-]  # fmt: skip
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%Y/%m/%d",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M:%S.%fZ",
+    "%d-%b-%Y",
+    "%b %d, %Y",
+    "%m/%d/%Y %I:%M %p",
+    "%d.%m.%y",
+    "%Y%m%d",
+    "%d %B %Y",
+    "%a, %d %b %Y",
+    "%Y-%m-%dT%H:%M:%S+00:00",
+    "%d-%m-%Y %H:%M:%S",
+]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -332,7 +382,7 @@ def test_an_open_order_is_said(write: Write) -> None:
         ("answer", lambda k: ["Yes", "no", "Y", "TRUE", "f"][k % 5], "category", "feature"),
         ("digit", lambda k: k % 2, "number", "feature"),
     ],
-)  # fmt: skip
+)
 def test_kinds(write: Write, name: str, make: Callable[[int], Any], kind: str, role: str) -> None:
     table = tables.read(write(f"{name},v,y\n" + rows(lambda k: f"{make(k)},{gauss()},{gauss()}")))
     assert (table[name].kind, table[name].role) == (kind, role)
@@ -350,11 +400,14 @@ def test_kinds_that_the_user_says(write: Write) -> None:
 @pytest.mark.parametrize(
     ("labels", "classes"),
     [
-        (["007", "7"], ("007", "7")), (["01", "02", "2A"], ("01", "02", "2A")),
+        (["007", "7"], ("007", "7")),
+        (["01", "02", "2A"], ("01", "02", "2A")),
         (["9007199254740993", "9007199254740992"], ("9007199254740992", "9007199254740993")),
-        (["1.0", "0.0"], ("0.0", "1.0")), (["yes", "no"], ("no", "yes")), (["10", "9", "2"], ("2", "9", "10")),
+        (["1.0", "0.0"], ("0.0", "1.0")),
+        (["yes", "no"], ("no", "yes")),
+        (["10", "9", "2"], ("2", "9", "10")),
     ],
-)  # fmt: skip
+)
 def test_labels_stay_what_the_file_says(
     write: Write, labels: list[str], classes: tuple[str, ...]
 ) -> None:
@@ -367,12 +420,16 @@ def test_labels_stay_what_the_file_says(
 @pytest.mark.parametrize(
     ("make", "count", "task"),
     [
-        (lambda k: k % 28 + 1, 4000, "regression"), (lambda k: k % 10, 1797, "classification"),
-        (lambda k: k % 2, 60, "classification"), (lambda k: k % 12, 60, "regression"),
-        (lambda k: f"{k % 2}.0", 60, "classification"), (lambda k: gauss(), 60, "regression"),
-        (lambda k: f"${k},000", 60, "regression"), (lambda k: one("T", "F"), 60, "classification"),
+        (lambda k: k % 28 + 1, 4000, "regression"),
+        (lambda k: k % 10, 1797, "classification"),
+        (lambda k: k % 2, 60, "classification"),
+        (lambda k: k % 12, 60, "regression"),
+        (lambda k: f"{k % 2}.0", 60, "classification"),
+        (lambda k: gauss(), 60, "regression"),
+        (lambda k: f"${k},000", 60, "regression"),
+        (lambda k: one("T", "F"), 60, "classification"),
     ],
-)  # fmt: skip
+)
 def test_task(write: Write, make: Callable[[int], Any], count: int, task: str) -> None:
     table = tables.read(write("x\ty\n" + rows(lambda k: f"{gauss()}\t{make(k)}", count)))
     assert table.task == task
@@ -382,10 +439,15 @@ def test_task(write: Write, make: Callable[[int], Any], count: int, task: str) -
 @pytest.mark.parametrize(
     ("names", "target"),
     [
-        ("a,target,c", "target"), ("Label,b,c", "Label"), ("a,b,c", "c"), ("x,y,kind", "kind"),
-        ("y,b,c", "y"), ("a,class,c", "class"), ("a,b,index", "b"),
+        ("a,target,c", "target"),
+        ("Label,b,c", "Label"),
+        ("a,b,c", "c"),
+        ("x,y,kind", "kind"),
+        ("y,b,c", "y"),
+        ("a,class,c", "class"),
+        ("a,b,index", "b"),
     ],
-)  # fmt: skip
+)
 def test_target(write: Write, names: str, target: str) -> None:
     path = write(names + "\n" + rows(lambda k: f"{gauss()},{gauss()},{gauss()}"))
     table = tables.read(path)
@@ -400,7 +462,7 @@ def test_other_encodings(write: Write) -> None:
         assert set(table["ville"].words) == {"Orléans", "Nîmes", "L’Haÿ"}, encoding
     russian = "город,цена\n" + rows(lambda k: f"{one('Москва', 'Тверь')},{gauss()}")
     path = write(russian, encoding="cp1251")
-    with pytest.raises(tables.TableError, match="line 1: byte 0xE3 is not UTF-8.*iconv"):
+    with pytest.raises(tables.TableError, match=r"line 1: byte 0xE3 is not UTF-8.*iconv"):
         tables.read(path)
     assert set(tables.read(path, encoding="cp1251")["город"].words) == {"Москва", "Тверь"}
 
@@ -412,9 +474,12 @@ def test_an_accent_deep_in_a_file(write: Write) -> None:
 
 
 def test_a_column_that_changes_after_the_sample(write: Write) -> None:
-    text = "a,b,y\n" + rows(lambda k: f"{k},{k}.5,{gauss()}", 300_000) + "7x,8,1.5\n" + rows(
-        lambda k: f"{k},{k}.5,{gauss()}", 200_000
-    )  # fmt: skip
+    text = (
+        "a,b,y\n"
+        + rows(lambda k: f"{k},{k}.5,{gauss()}", 300_000)
+        + "7x,8,1.5\n"
+        + rows(lambda k: f"{k},{k}.5,{gauss()}", 200_000)
+    )
     column = tables.read(write(text))["a"]
     assert column.kind == "number"
     assert column.missing == 1

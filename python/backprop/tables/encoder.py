@@ -50,8 +50,7 @@ class _Scale:
             return cls(0.0, 0.0)
         low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
         # Halves first: the difference of two large numbers may be infinite.
-        half = high / 2 - low / 2
-        width = 2 * half if half < 1e300 else 1e300
+        width = min(2 * float(high / 2 - low / 2), float(np.finfo(np.float64).max))
         if width == 0.0:
             width = float(values.max() / 2 - values.min() / 2)
         return cls(float(middle), float(1.0 / (width + 1e-30)) if width else 0.0)

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+# A message that runs through a terminal's whole memory helps nobody.
+_MOST_SHOWN = 100
+
 
 class TableError(ValueError):
     """A file or frame that is no table, or a column that cannot be used as asked.
@@ -22,4 +25,7 @@ def raise_all(source: str, problems: Sequence[str]) -> None:
     if len(problems) == 1:
         raise TableError(f"{source}: {problems[0]}")
     if problems:
-        raise TableError("\n  - ".join([f"{source}: {len(problems)} problems", *problems]))
+        shown = [*problems[:_MOST_SHOWN]]
+        if len(problems) > _MOST_SHOWN:
+            shown.append(f"and {len(problems) - _MOST_SHOWN} more")
+        raise TableError("\n  - ".join([f"{source}: {len(problems)} problems", *shown]))

@@ -622,7 +622,9 @@ def decide(frame: Frame, given: _Given, task: str | None, check: bool) -> Table:
     problems += _roles(table)
     left = [column for column in table.columns if column.role in ("feature", "time")]
     if not left:
-        out = "; ".join(f"{c.name or '(no name)'}: {c.kind}" for c in columns if c.role != "target")
+        others = [column for column in columns if column.role != "target"]
+        out = "; ".join(f"{one.name or '(no name)'}: {one.kind}" for one in others[:10])
+        out += f"; ... ({len(others)} in all)" if len(others) > 10 else ""
         problems.append(
             f"no column is left to learn {target!r} from ({out or 'it is the only one'}); name "
             "columns by number=, category= or date= if one should be used"

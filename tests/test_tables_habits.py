@@ -276,14 +276,7 @@ def test_spellings_of_nothing(write: Write, nothing: str) -> None:
     def make(k: int) -> str:
         return f"{nothing if k % 3 == 0 else gauss()},{nothing if k % 4 == 0 else uv()},{gauss()}"
 
-    path = write(
-        "a,k,y\n"
-        + rows(
-            lambda k: (
-                f"{nothing if k % 3 == 0 else gauss()},{nothing if k % 4 == 0 else one('u', 'v')},{gauss()}"
-            )
-        )
-    )
+    path = write("a,k,y\n" + rows(make))
     found = facts(path)
     assert found["missing"] == {"a": 20, "k": 15}
     assert found["kinds"] == {"a": "number", "k": "category", "y": "number"}
@@ -453,6 +446,18 @@ def test_target(write: Write, names: str, target: str) -> None:
     table = tables.read(path)
     assert table.target == target
     assert table.target_reason
+
+
+def test_dates_and_ids_at_the_end_are_no_targets(write: Write) -> None:
+    path = write("a,v,day\n" + rows(lambda k: f"{gauss()},{gauss()},2021-03-{k % 28 + 1:02d}"))
+    table = tables.read(path)
+    assert (table.target, table.target_reason.endswith("no date and no identifier")) == ("v", True)
+    path = write("a,v,customer_id\n" + rows(lambda k: f"{gauss()},{gauss()},C{k}"))
+    assert tables.read(path).target == "v"
+    with pytest.raises(tables.TableError, match="'day' is a date, which cannot be learned"):
+        tables.read(
+            write("a,day\n" + rows(lambda k: f"{gauss()},2021-03-{k % 28 + 1:02d}")), target="day"
+        )
 
 
 def test_other_encodings(write: Write) -> None:

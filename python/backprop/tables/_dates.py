@@ -47,6 +47,7 @@ _PATTERNS = [
     ("year month day", rf"{_YEAR}[\s\-]{_NAME}[\s\-]{_DAY}{_AFTER}"),
     ("year-month", rf"{_YEAR}[-/](?P<m>\d{{1,2}})"),
     ("month/year", r"(?P<m>\d{1,2})/(?P<Y>[12]\d{3})"),
+    ("year month", rf"{_YEAR}[\s\-/]?{_NAME}"),
     ("month year", rf"{_NAME}[\s\-/]+{_SHORT}"),
     ("year-quarter", rf"{_YEAR}[\s\-]?[Qq](?P<q>[1-4])"),
     (

@@ -238,7 +238,7 @@ def _file(path: Path, connection: Any, how: How, table: str | None = None) -> It
     elif kind.format == "parquet":
         yield _ask(connection, "SELECT * FROM read_parquet(?)", [source], source)
     elif kind.format == "json":
-        packed = kind.packed or "none"
+        packed = kind.packed or "uncompressed"
         yield _ask(
             connection,
             f"SELECT * FROM read_json_auto(?, compression='{packed}', sample_size=-1)",

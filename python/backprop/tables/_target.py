@@ -2,18 +2,18 @@
 
 The target is the column that the user names; else the first of these names that there is: target,
 label, class, outcome, response; else the column y if it is the last, or the first without an x
-beside it; else the last column. It is a class if its values are words or yes and no, or if they are
-whole numbers of few different values: two, or at most 20 and at most the square root of the number
-of rows. All other numbers are quantities.
+beside it; else the last column that is no date and no identifier. It is a class if its values are
+words or yes and no, or if they are whole numbers of few different values: two, or at most 20 and at
+most the square root of the number of rows. All other numbers are quantities.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import isqrt
 
 import numpy as np
 
-from backprop.tables._kinds import Decision, is_index_name
+from backprop.tables._kinds import Decision, is_id_name, is_index_name
 from backprop.tables._raw import Frame, Words, as_words, number_text, used_levels
 
 TARGET_NAMES = ("target", "label", "labels", "class", "classes", "outcome", "response")
@@ -31,8 +31,8 @@ class Task:
     classes: tuple[str, ...] = ()
 
 
-def choose(names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, str]:
-    """Return the target's name and why it is the target."""
+def by_name(names: Sequence[str], taken: Collection[str] = ()) -> tuple[str, str]:
+    """Return the target's name and why it is the target, by the names alone."""
     free = [name for name in names if name not in taken]
     for wanted in TARGET_NAMES:
         for name in free:
@@ -44,8 +44,26 @@ def choose(names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, str]:
         return named[0], f"the first column is called {named[0]!r}"
     # Programs write indices at the end as well.
     told = [name for name in named if not is_index_name(name)]
-    named = told or named
-    return (named or free)[-1], "it is the last column"
+    return (told or named or free or list(names))[-1], "it is the last column"
+
+
+def choose(frame: Frame, decisions: Sequence[Decision], taken: Collection[str]) -> tuple[str, str]:
+    """Return the target's name and why it is the target."""
+    last = decisions[-1]
+    out = set(taken)
+    if frame.header is False and last.kind == "empty":
+        # What stands behind a delimiter at the end of every line is no column.
+        out.add(frame.names[-1])
+    target, why = by_name(frame.names, out)
+    if not why.startswith("it is the last"):
+        return target, why
+    for name, decision in zip(frame.names, decisions, strict=True):
+        identifier = decision.kind == "identifier" and is_id_name(name)
+        if decision.kind == "date" or identifier or decision.role == "row number":
+            out.add(name)
+    if target not in out:
+        return target, why
+    return by_name(frame.names, out)[0], "it is the last column that is no date and no identifier"
 
 
 def decide(

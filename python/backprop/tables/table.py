@@ -533,7 +533,7 @@ class _Given:
     def as_words(self, names: list[str], reals: list[str], task: str | None) -> Collection[str]:
         """Return which columns must be read as they are spelled."""
         found, _ = self.resolve(names)
-        target = found.get("target") or [_target.choose(names, found["drop"])[0]]
+        target = found.get("target") or [_target.by_name(names, found["drop"])[0]]
         words = set(found["category"]) | set(found["keep"]) | set(found.get("groups", []))
         # Classes stay what the file says; a quantity's digits are read faster by the engine.
         quantity = task == "regression" or (task is None and target[0] in reals)
@@ -578,38 +578,27 @@ def decide(frame: Frame, given: _Given, task: str | None, check: bool) -> Table:
     """Decide what the columns of a frame are."""
     found, problems = given.resolve(frame.names)
     raise_all(frame.source, problems if problems and check else [])
-    taken = [*found["drop"], *(n for r in ("weights", "groups") for n in found.get(r, []))]
+    commas = _kinds.file_commas(frame)
+    wanted = {name: kind for kind in _KIND_ARGUMENTS for name in found[kind]}
+    wanted |= {name: "number" for name in found.get("weights", []) if name not in wanted}
+    decisions = []
+    for place, name in enumerate(frame.names):
+        decision, problem = _decided(frame, place, commas, wanted.get(name))
+        problems += [problem] if problem else []
+        if name in found["drop"]:
+            decision.role, decision.reason = "left out", "as you said"
+        decisions.append(decision)
+    roles = {name: role for role in given.single for name in found.get(role, [])}
     if found.get("target"):
         target, why = found["target"][0], "you named it"
     else:
-        last = frame.columns[-1]
-        if frame.header is False and isinstance(last, Words) and not last.levels:
-            # What stands behind a delimiter at the end of every line is no column.
-            taken.append(frame.names[-1])
-        taken += frame.outside
-        taken += [
-            name
-            for k, name in enumerate(frame.names)
-            if _kinds.is_id_name(name) and _kinds.decide(frame, k, None).kind == "identifier"
-        ]
-        target, why = _target.choose(frame.names, taken)
-    commas = _kinds.file_commas(frame)
-    columns = []
-    wanted = {name: kind for kind in _KIND_ARGUMENTS for name in found[kind]}
-    roles = {name: role for role in given.single for name in found.get(role, [])}
-    roles[target] = "target"
-    for place, name in enumerate(frame.names):
-        try:
-            kind = wanted.get(name)
-            if roles.get(name) == "weights" and kind is None:
-                kind = "number"
-            decision = _kinds.decide(frame, place, commas, kind)
-        except ValueError as error:
-            problems.append(str(error))
-            decision = Decision("text", "left out", "it is not what you said")
-        if name in found["drop"]:
-            decision.role, decision.reason = "left out", "as you said"
-        columns.append(_column(frame, place, decision, roles.get(name)))
+        taken = {*found["drop"], *roles, *frame.outside}
+        target, why = _target.choose(frame, decisions, taken)
+        roles[target] = "target"
+    columns = [
+        _column(frame, place, decision, roles.get(frame.names[place]))
+        for place, decision in enumerate(decisions)
+    ]
     table = Table(frame, columns)
     table.target, table.target_reason = target, why
     if not table.features:
@@ -633,6 +622,16 @@ def decide(frame: Frame, given: _Given, task: str | None, check: bool) -> Table:
     if check:
         raise_all(frame.source, problems)
     return table
+
+
+def _decided(
+    frame: Frame, place: int, commas: bool | None, wanted: str | None
+) -> tuple[Decision, str]:
+    """Return what a column is, and why it cannot be what the user said."""
+    try:
+        return _kinds.decide(frame, place, commas, wanted), ""
+    except ValueError as error:
+        return Decision("text", "left out", "it is not what you said"), str(error)
 
 
 def _column(frame: Frame, place: int, decision: Decision, role: str | None) -> Column:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop.tables._raw import EXACT, Coder, Frame, Numbers, Raw, Times, numbers, tidy
+from backprop.tables._coding import CellCoder
+from backprop.tables._raw import EXACT, Frame, Numbers, Raw, Times, numbers, tidy
 from backprop.tables.errors import TableError, needs
 
 # How a column is fetched. Loose words may be given up where nearly every cell differs.
@@ -46,7 +47,7 @@ class _Growing:
         self.how = how
         kinds = {NUMBER: np.float64, WHOLE: np.int64, TIME: np.int64}
         self.values: NDArray[Any] | None = np.empty(rows, kinds.get(how, np.int32))
-        self.coder = Coder()
+        self.coder = CellCoder()
         self.missing = False
 
     def grow(self, rows: int) -> None:
@@ -71,13 +72,12 @@ class _Growing:
             return
         if self.values is None:
             return
-        wide = np.int64 if child.schema.format == "U" else np.int32
-        ends = np.frombuffer(buffers[1], wide)[start : start + count + 1].tolist()
-        data = bytes(buffers[2]) if ends and ends[-1] else b""
-        cells = map(data.__getitem__, map(slice, ends[:-1], ends[1:]))
-        self.values[at : at + count] = np.fromiter(
-            map(self.coder.__getitem__, cells), np.int32, count
-        )
+        wide: type[np.integer[Any]] = np.int64 if child.schema.format == "U" else np.int32
+        ends = np.frombuffer(buffers[1], wide)[start : start + count + 1]
+        # Only these rows' bytes: a batch may be taken in parts.
+        low, high = (int(ends[0]), int(ends[-1])) if count else (0, 0)
+        data = bytes(np.frombuffer(buffers[2], np.uint8)[low:high]) if high > low else b""
+        self.values[at : at + count] = self.coder.codes(data, ends - low)
         rows = at + count
         if self.how == LOOSE_WORD and len(self.coder) > max(_GIVE_UP_AT, 0.9 * rows):
             self.values = None
@@ -91,10 +91,10 @@ class _Growing:
     def finish(self, rows: int) -> Raw:
         if self.how in (WORD, LOOSE_WORD):
             if self.values is None:
-                few = [key.decode() for key, _ in zip(self.coder, range(1000), strict=False)]
+                few = [key.decode() for key, _ in zip(self.coder.coder, range(1000), strict=False)]
                 return tidy(None, few, rows)
             self.values.resize(rows, refcheck=False)
-            return tidy(self.values, [key.decode() for key in self.coder], rows)
+            return tidy(self.values, [key.decode() for key in self.coder.coder], rows)
         assert self.values is not None
         self.values.resize(rows, refcheck=False)
         if self.how == NUMBER:

@@ -278,24 +278,34 @@ def plan(text: Text, as_words: Collection[str]) -> list[str]:
 
 
 def _guess(text: Text) -> list[str]:
-    result = []
     # The first rows, and those from the middle and the end.
     sample = text.sample[:_GUESSED_FROM] + text.sample[_GUESSED_FROM:][-_GUESSED_FROM:]
-    for k in range(len(text.names)):
-        if k >= text.width:
-            result.append(WORD)
-            continue
-        cells = {row[k] for row in sample}
-        cells -= {cell for cell in cells if cell in NULL_STRINGS}
-        if not cells:
-            result.append(WORD)
-        elif all(_WHOLE.fullmatch(cell) for cell in cells):
-            result.append(WHOLE)
-        elif all(_numbers.is_plain(cell) for cell in cells):
-            result.append(NUMBER)
-        else:
-            result.append(LOOSE_WORD if _is_loose(list(cells)) else WORD)
-    return result
+    cells = [{row[k] for row in sample}.difference(NULL_STRINGS) for k in range(text.width)]
+    result = [_guess_one(column) for column in cells]
+    if any(map(_has_commas, cells)):
+        # Where commas are decimals 1.234 is a thousand and more, which the engine does not know.
+        for k, column in enumerate(cells):
+            if result[k] == NUMBER and _numbers.says_comma(column) is None:
+                result[k] = WORD
+    return result + [WORD] * (len(text.names) - text.width)
+
+
+def _guess_one(cells: set[str]) -> str:
+    if not cells:
+        return WORD
+    if all(_WHOLE.fullmatch(cell) for cell in cells):
+        return WHOLE
+    if all(_numbers.is_plain(cell) for cell in cells):
+        return NUMBER
+    return LOOSE_WORD if _is_loose(list(cells)) else WORD
+
+
+def _has_commas(cells: set[str]) -> bool:
+    """Say whether cells are numbers with decimal commas beyond doubt."""
+    if not any("," in cell for cell in cells):
+        return False
+    numeric = sum(map(_numbers.is_number, cells))
+    return numeric >= 0.9 * len(cells) and _numbers.says_comma(cells) is True
 
 
 def _is_loose(cells: list[str]) -> bool:
@@ -336,11 +346,7 @@ def _sql(value: Any) -> str:
 def is_plain(text: Text) -> bool:
     """Say whether the engine may try."""
     known = text.encoding in ("utf-8", "latin-1")
-    return text.dialect.plain and known and text.width <= _WIDE and _first_lines_fit(text)
-
-
-def _first_lines_fit(text: Text) -> bool:
-    return len(text.names) >= text.width
+    return text.dialect.plain and known and text.width <= _WIDE
 
 
 def load(text: Text, as_words: Collection[str] = (), loose: bool = True) -> Frame:

@@ -169,8 +169,13 @@ def _quote(lines: list[str], delimiter: str) -> str:
     mark = r"\s" if delimiter in (SPACES, " ") else re.escape(delimiter)
     counts = {}
     for quote in "\"'":
-        pattern = rf"(?:^|{mark})[ ]*{quote}[^{quote}]*{quote}[ ]*(?={mark}|\r?\n?$)"
-        counts[quote] = sum(len(re.findall(pattern, line)) for line in islice(lines, 200))
+        # Openings and ends apart, for a cell may run over several lines.
+        opening = re.compile(rf"(?:^|{mark})[ ]*{quote}")
+        ending = re.compile(rf"{quote}[ ]*(?={mark}|\r?\n?$)")
+        few = lines[:200]
+        counts[quote] = min(
+            sum(len(pattern.findall(line)) for line in few) for pattern in (opening, ending)
+        )
     return "'" if counts["'"] > counts['"'] else '"'
 
 

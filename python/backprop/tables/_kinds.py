@@ -54,8 +54,8 @@ _DATE_WORDS = frozenset(
     ["date", "day", "dt", "datum", "fecha", "dat", "time", "timestamp", "datetime"]
 )
 _TIME_WORDS = _DATE_WORDS | {"year", "month", "hour", "week", "t", "epoch", "years", "jahr"}
-# One word of letters and digits; marks within it only where it is long, as in a UUID.
-_TOKEN = re.compile(r"[^\W_]+|[\w\-.:/@+]{8,}")
+# One word of letters and digits; marks within it only where both are, or where it is long: a UUID.
+_TOKEN = re.compile(r"[^\W_]+|[\w\-.:/@+#{}]{8,}|(?=.*[^\W\d_])(?=.*\d)[\w\-.:/@+#]+")
 _FEWEST = 10
 
 

@@ -34,7 +34,6 @@ _AROUND = re.compile(
 )
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-"})
 
-PLAIN: Final = "plain"
 POINT: Final = "decimal point"
 COMMA: Final = "decimal comma"
 

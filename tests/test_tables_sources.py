@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -307,6 +306,7 @@ def test_what_is_no_table(tmp_path: Path) -> None:
 def test_a_bomb_ends_in_an_error_within_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused(tmp_path / "line.csv", "line 1 is longer than 8 MB", b"a" * 100_000_000)
     refused(tmp_path / "later.csv", "line 3", b"a,b\n1,2\n" + b"a" * 20_000_000 + b"\n1,2\n")

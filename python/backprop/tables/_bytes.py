@@ -6,8 +6,8 @@ Nothing here reads more than a few megabytes, whatever a file unpacks to.
 import contextlib
 import gzip
 import io
-import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -325,6 +325,6 @@ def spool(stream: IO[bytes], folder: str) -> Path:
     with path.open("wb") as file:
         while block := stream.read(2**20):
             file.write(block)
-            if os.fstatvfs(file.fileno()).f_bavail < 2**14:
+            if shutil.disk_usage(folder).free < 2**26:
                 raise TableError("standard input: it fills the disk; give a file")
     return path

@@ -144,9 +144,19 @@ class _Gradient(Generic[T]):
     @property
     def theta(self) -> NDArray[T]:
         """The gradient of the mean loss, a writable view in theta's layout."""
-    # The mean loss of the batch, and the weights that the mean divides by.
-    loss: float
-    weight: float
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of the batch."""
+
+    @loss.setter
+    def loss(self, loss: float) -> None: ...
+    @property
+    def weight(self) -> float:
+        """The weights that the mean divides by."""
+
+    @weight.setter
+    def weight(self, weight: float) -> None: ...
 
 class Gradient32(_Gradient[np.float32]): ...
 class Gradient64(_Gradient[np.float64]): ...
@@ -173,8 +183,13 @@ class _Updater(Generic[T]):
     @property
     def state(self) -> dict[str, NDArray[T]]:
         """What the optimizer keeps: writable views in the layout of theta."""
-    # The number of steps taken; to be set when training resumes.
-    steps: int
+
+    @property
+    def steps(self) -> int:
+        """The number of steps taken; to be set when training resumes."""
+
+    @steps.setter
+    def steps(self, steps: int) -> None: ...
 
 class Updater32(_Updater[np.float32]): ...
 class Updater64(_Updater[np.float64]): ...
@@ -243,11 +258,14 @@ class _Trainer(Generic[T]):
 
     def set_loss(
         self,
-        loss: Callable[[NDArray[T], NDArray[np.int64]], tuple[NDArray[Any], NDArray[Any]]] | None,
+        value_and_gradient: Callable[
+            [NDArray[T], NDArray[np.int64]], tuple[NDArray[Any], NDArray[Any]]
+        ]
+        | None,
     ) -> None:
         """Set a loss in place of the network's.
 
-        ``loss(A_L, positions)`` gets the pre-activations (m, p) of the output for the examples at
+        ``value_and_gradient(A_L, positions)`` gets the pre-activations (m, p) of the output for the examples at
         these positions of X, and returns the loss of each (m,) and its derivatives (m, p).
         """
 
@@ -255,8 +273,13 @@ class _Trainer(Generic[T]):
     def state(self) -> dict[str, NDArray[T]]:
         """What the optimizer keeps: writable views in the layout of theta."""
 
-    # As of its updater.
-    steps: int
+
+    @property
+    def steps(self) -> int:
+        """The number of steps taken by its updater."""
+
+    @steps.setter
+    def steps(self, steps: int) -> None: ...
 
 class Trainer32(_Trainer[np.float32]): ...
 class Trainer64(_Trainer[np.float64]): ...

@@ -265,14 +265,14 @@ class _Trainer(Generic[T]):
     ) -> None:
         """Set a loss in place of the network's.
 
-        ``value_and_gradient(A_L, positions)`` gets the pre-activations (m, p) of the output for the examples at
-        these positions of X, and returns the loss of each (m,) and its derivatives (m, p).
+        ``value_and_gradient(A_L, positions)`` gets the pre-activations (m, p) of the output for the
+        examples at these positions of X, and returns the loss of each (m,) and its derivatives
+        (m, p).
         """
 
     @property
     def state(self) -> dict[str, NDArray[T]]:
         """What the optimizer keeps: writable views in the layout of theta."""
-
 
     @property
     def steps(self) -> int:

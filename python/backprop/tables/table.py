@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,18 @@ from backprop.tables._kinds import Decision
 from backprop.tables._raw import Frame, Raw, Words, as_words, number_text, used_levels
 from backprop.tables.errors import raise_all
 
-if TYPE_CHECKING:
-    from backprop.tables.encoder import Encoder
+
+class Fitted(Protocol):
+    """What knows the columns that it needs: an `Encoder`, which stands above this module."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the columns."""
+
+    @property
+    def category_names(self) -> Collection[str]:
+        """Of those that are categories."""
+
 
 # A class of fewer rows than this cannot be both learned and tested.
 _RARE_CLASS = 2
@@ -704,7 +714,7 @@ def _roles(table: Table) -> list[str]:
     return problems
 
 
-def apply(frame: Frame, like: "Table | Encoder") -> Table:
+def apply(frame: Frame, like: "Table | Fitted") -> Table:
     """Return a frame as a table whose columns are what another table's are."""
     columns = []
     wanted = {column.name: column for column in like.columns} if isinstance(like, Table) else {}
@@ -743,7 +753,7 @@ def batches(
     source: Any,
     rows: int,
     *,
-    like: "Table | Encoder | None" = None,
+    like: "Table | Fitted | None" = None,
     header: bool | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -801,7 +811,7 @@ def _given(
 
 
 def how_like(
-    like: "Table | Encoder",
+    like: "Table | Fitted",
     header: bool | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,

@@ -1,14 +1,16 @@
 // What stands between a gradient and its use: clipping, a sum over processes, a caller's own code.
 //
-//     g <- grad + l1_k sign(W_k) + l2_k W_k     (never for b_k)       Penalties
+//     g <- grad + l1_k sign(W_k) + l2_k W_k     (never for b_k)       add_penalties
 //     g <- g cut to [-clip_value, clip_value]
-//     g <- g min(1, clip_norm / ||g||)          (over all parameters)  NormLimit
+//     g <- g min(1, clip_norm / ||g||)          (over all parameters)  limit_norm
 //
 // The penalty that belongs to the gradient is sum_k l1_k sum |W_k| + l2_k ||W_k||^2 / 2. All sums
 // are made tile by tile and block by block, so that they do not depend on the threads.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "backprop/update.hpp"
@@ -27,6 +29,8 @@ struct Gradient {
   double weight = 0;   ///< sum_j w_j, the number of examples where they all weigh 1
   double penalty = 0;  ///< of the weights, where it is in the values
   T scale = T(1);      ///< what the values are still to be multiplied by
+
+  std::vector<double> parts;  ///< scratch: each block's part of a sum over the gradient
 };
 
 /// What is to become of a batch.
@@ -68,70 +72,71 @@ void for_each_tile_of(const Layout& layout, const RowBlock& block, const T* grad
   }
 }
 
-/// The strengths of the penalties of one layer in one step.
-template <class T>
-struct Strengths {
-  T l1 = 0, l2 = 0;
-};
-
-/// Adds the penalties' part to a block of a gradient and cuts it to [-limit, limit]; returns the
-/// penalty.
-template <class T>
-double add_penalties(const Layout& layout, const RowBlock& block, const T* theta,
-                     Strengths<T> strengths, T limit, T* gradient) {
-  double total = 0;
-  for_each_tile_of(layout, block, gradient, [&](const GradientTile<T>& tile, bool of_W) {
-    const Packet<T> l1 = of_W ? strengths.l1 : T(0), l2 = of_W ? strengths.l2 : T(0);
-    const Packet<T> half_l2 = l2 * T(0.5), most = limit;
-    Packet<T> penalty = T(0);
-    for (Index r = 0; r < tile.rows; ++r) {
-      const Index at = tile.at + r * tile.row_stride;
-      detail::for_each_of_row<T>(tile.columns, [&](Index column, Index count) {
-        const Packet<T> w = load_part(theta + at + column, count);
-        const Packet<T> g = load_part(gradient + at + column, count);
-        const Packet<T> whole = fma(l1, sign(w), fma(l2, w, g));
-        penalty = penalty + fma(l1, abs(w), half_l2 * (w * w));
-        store_part(gradient + at + column, max(min(whole, most), -most), count);
-      });
-    }
-    total += static_cast<double>(sum(penalty));
+/// The sum of f over blocks, which are shared out to threads, in the order of the blocks.
+template <class F>
+double sum_over_blocks(const std::vector<RowBlock>& blocks, std::vector<double>& parts, int threads,
+                       const F& f) {
+  parts.resize(blocks.size());
+  ThreadPool::instance().run(static_cast<Index>(blocks.size()), threads, [&](Index task, int) {
+    const auto i = static_cast<std::size_t>(task);
+    parts[i] = f(blocks[i]);
   });
-  return total;
+  return std::accumulate(parts.begin(), parts.end(), 0.0);
 }
 
-/// The sum of the squares of a block of a gradient.
+/// Adds the penalties' part to a gradient and cuts it to [-clip_value, clip_value].
 template <class T>
-double sum_of_squares(const Layout& layout, const RowBlock& block, const T* gradient) {
-  double total = 0;
-  for_each_tile_of(layout, block, gradient, [&](const GradientTile<T>& tile, bool) {
-    Packet<T> square = T(0);
-    for (Index r = 0; r < tile.rows; ++r)
-      detail::for_each_of_row<T>(tile.columns, [&](Index column, Index count) {
-        const Packet<T> g = load_part(tile.sums + r * tile.sums_stride + column, count);
-        square = fma(g, g, square);
-      });
-    total += static_cast<double>(sum(square));
-  });
-  return total;
+void add_penalties(const Network<T>& net, const std::vector<RowBlock>& blocks,
+                   const std::vector<Strengths<T>>& strengths, double clip_value,
+                   Gradient<T>& gradient, int threads) {
+  T* const values = gradient.values.data();
+  const T* const theta = net.theta();
+  const Packet<T> most = static_cast<T>(clip_value);
+  const auto of_block = [&](const RowBlock& block) {
+    const Strengths<T>& strength = strengths[static_cast<std::size_t>(block.k - 1)];
+    double total = 0;
+    for_each_tile_of(net.layout(), block, values, [&](const GradientTile<T>& tile, bool of_W) {
+      const Packet<T> l1 = of_W ? strength.l1 : T(0), l2 = of_W ? strength.l2 : T(0);
+      const Packet<T> half_l2 = l2 * T(0.5);
+      Packet<T> penalty = T(0);
+      for (Index r = 0; r < tile.rows; ++r) {
+        const Index at = tile.at + r * tile.row_stride;
+        detail::for_each_of_row<T>(tile.columns, [&](Index column, Index count) {
+          const Packet<T> w = load_part(theta + at + column, count);
+          const Packet<T> g = load_part(values + at + column, count);
+          const Packet<T> whole = fma(l1, sign(w), fma(l2, w, g));
+          penalty = penalty + fma(l1, abs(w), half_l2 * (w * w));
+          store_part(values + at + column, max(min(whole, most), -most), count);
+        });
+      }
+      total += static_cast<double>(sum(penalty));
+    });
+    return total;
+  };
+  gradient.penalty = sum_over_blocks(blocks, gradient.parts, threads, of_block);
 }
 
-/// Scales the rows of W (row-major) that are longer than `limit` down to it.
+/// Scales a gradient that is longer than `clip_norm` to that length. PyTorch adds 1e-6 to the norm;
+/// this does not.
 template <class T>
-void limit_rows(T* W, Index rows, Index columns, double limit) {
-  for (Index r = 0; r < rows; ++r) {
-    T* row = W + r * columns;
-    Packet<T> square = T(0);
-    detail::for_each_of_row<T>(columns, [&](Index c, Index count) {
-      const Packet<T> w = load_part(row + c, count);
-      square = fma(w, w, square);
+void limit_norm(const Layout& layout, const std::vector<RowBlock>& blocks, double clip_norm,
+                Gradient<T>& gradient, int threads) {
+  const T* const values = gradient.values.data();
+  const auto of_block = [&](const RowBlock& block) {
+    double total = 0;
+    for_each_tile_of(layout, block, values, [&](const GradientTile<T>& tile, bool) {
+      Packet<T> square = T(0);
+      for (Index r = 0; r < tile.rows; ++r)
+        detail::for_each_of_row<T>(tile.columns, [&](Index column, Index count) {
+          const Packet<T> g = load_part(tile.sums + r * tile.sums_stride + column, count);
+          square = fma(g, g, square);
+        });
+      total += static_cast<double>(sum(square));
     });
-    const double norm = std::sqrt(static_cast<double>(sum(square)));
-    if (!(norm > limit)) continue;
-    const Packet<T> scale = static_cast<T>(limit / norm);
-    detail::for_each_of_row<T>(columns, [&](Index c, Index count) {
-      store_part(row + c, scale * load_part(row + c, count), count);
-    });
-  }
+    return total;
+  };
+  const double square = sum_over_blocks(blocks, gradient.parts, threads, of_block);
+  gradient.scale *= static_cast<T>(std::min(1.0, clip_norm / std::sqrt(square)));
 }
 
 BACKPROP_NAMESPACE_END

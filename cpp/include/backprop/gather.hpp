@@ -101,6 +101,7 @@ TargetSlice<T> gather_targets(const Targets<T>& y, Batch batch, Workspace<T>& ws
   const bool has_labels = y.labels != nullptr;
   T* values = ws.targets.slice(slice);
   std::int32_t* labels = ws.labels.data() + first;
+  bool all_classes = true;
   for (Index j = 0; j < lanes<T>; ++j) {
     const bool inside = first + j < batch.count;
     const double weight =
@@ -108,16 +109,19 @@ TargetSlice<T> gather_targets(const Targets<T>& y, Batch batch, Workspace<T>& ws
     ws.share[first + j] = static_cast<T>(weight * share_of_1);
     if (has_labels) {
       const std::int64_t label = inside ? y.labels[batch[first + j] * y.label_stride] : 0;
-      // Labels were checked before, but somebody may have written to them since. One that is no
-      // class must not be used as an index; it makes the loss NaN.
-      const bool is_class = label >= 0 && label < p;
-      labels[j] = is_class ? static_cast<std::int32_t>(label) : 0;
-      if (!is_class) ws.share[first + j] = std::numeric_limits<T>::quiet_NaN();
+      all_classes &= static_cast<std::uint64_t>(label) < static_cast<std::uint64_t>(p);
+      labels[j] = static_cast<std::int32_t>(label);
       continue;
     }
     const T* from = inside ? y.values.data + batch[first + j] * y.values.example_stride : nullptr;
     for (Index i = 0; i < p; ++i)
       values[i * panel_width<T> + j] = inside ? from[i * y.values.feature_stride] : T(0);
+  }
+  if (!all_classes) {
+    // Labels were checked before, but somebody has written to them since. What is no class must
+    // not be used as an index; it makes the loss NaN.
+    std::fill_n(labels, lanes<T>, 0);
+    ws.share[first] = std::numeric_limits<T>::quiet_NaN();
   }
   return {has_labels ? labels : nullptr, values, ws.share.data() + first};
 }

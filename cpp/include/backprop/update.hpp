@@ -15,6 +15,8 @@
 // once.
 #pragma once
 
+#include <cmath>
+#include <limits>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -257,6 +259,40 @@ class UpdateTiles {
   Index waiting_at_ = 0, waiting_row_stride_ = 0, waiting_packets_ = 0;
 };
 
+/// Scales the rows of W (row-major) that are longer than `limit` down to it.
+template <class T>
+void limit_rows(T* W, Index rows, Index columns, double limit) {
+  for (Index r = 0; r < rows; ++r) {
+    T* row = W + r * columns;
+    Packet<T> square = T(0);
+    detail::for_each_of_row<T>(columns, [&](Index c, Index count) {
+      const Packet<T> w = load_part(row + c, count);
+      square = fma(w, w, square);
+    });
+    const double norm = std::sqrt(static_cast<double>(sum(square)));
+    if (!(norm > limit)) continue;
+    const Packet<T> scale = static_cast<T>(limit / norm);
+    detail::for_each_of_row<T>(columns, [&](Index c, Index count) {
+      store_part(row + c, scale * load_part(row + c, count), count);
+    });
+  }
+}
+
+/// The same for the rows of a block.
+template <class T>
+void limit_block(Network<T>& net, const RowBlock& block, double max_norm) {
+  if (max_norm == std::numeric_limits<double>::infinity()) return;
+  const Index columns = net.layout().size(block.k - 1);
+  limit_rows(net.theta() + net.layout().w(block.k) + block.begin * columns, block.end - block.begin,
+             columns, max_norm);
+}
+
+/// The strengths of the penalties of one layer in one step.
+template <class T>
+struct Strengths {
+  T l1 = 0, l2 = 0;
+};
+
 /// An optimizer at work on the parameters of one network.
 template <class T>
 class Optimizer {
@@ -285,10 +321,13 @@ class Optimizer {
   /// in theta's layout, times `scale`.
   virtual void update(bool of_W, Index at, Index count, const T* gradient, T scale) = 0;
 
-  /// Updates a block by its gradient (see block_gradient); `l2` is the strength of its penalty.
-  /// Returns the penalty of its weights before the update.
-  virtual double multiply_and_update(const Network<T>& net, Workspace<T>& ws, Index m,
-                                     const RowBlock& block, T l2) = 0;
+  /// Updates blocks by their gradients (see block_gradient) and limits the rows of their weights to
+  /// max_norm. `strengths` are the penalties of the layers, whose l1 must be 0; the penalty of the
+  /// i-th block before its update goes to penalties[i].
+  virtual void multiply_and_update(Network<T>& net, Workspace<T>& ws, Index m,
+                                   const std::vector<RowBlock>& blocks,
+                                   const std::vector<Strengths<T>>& strengths, double max_norm,
+                                   int threads, std::vector<double>& penalties) = 0;
 
  protected:
   Parameters<T> parameters_;
@@ -321,20 +360,30 @@ class OptimizerOf final : public Optimizer<T> {
     });
   }
 
-  double multiply_and_update(const Network<T>& net, Workspace<T>& ws, Index m,
-                             const RowBlock& block, T l2) override {
-    UpdatePackets<T, O> of_b(this->parameters_, of_b_);
-    if (l2 != T(0)) return update_tiles<true>(net, ws, m, block, l2, of_b);
-    if constexpr (!O::state.empty()) return update_tiles<false>(net, ws, m, block, l2, of_b);
-    UpdatePackets<T, O> of_W(this->parameters_, of_W_);
-    block_gradient(net, ws, m, block, of_W, of_b);
-    return 0;
+  void multiply_and_update(Network<T>& net, Workspace<T>& ws, Index m,
+                           const std::vector<RowBlock>& blocks,
+                           const std::vector<Strengths<T>>& strengths, double max_norm, int threads,
+                           std::vector<double>& penalties) override {
+    const UpdatePackets<T, O> of_W(this->parameters_, of_W_), of_b(this->parameters_, of_b_);
+    ThreadPool::instance().run(static_cast<Index>(blocks.size()), threads, [&](Index task, int) {
+      const RowBlock& block = blocks[static_cast<std::size_t>(task)];
+      const T l2 = strengths[static_cast<std::size_t>(block.k - 1)].l2;
+      double penalty = 0;
+      if (l2 != T(0))
+        penalty = update_tiles<true>(net, ws, m, block, l2, of_b);
+      else if constexpr (O::state.empty())
+        block_gradient(net, ws, m, block, of_W, of_b);
+      else
+        update_tiles<false>(net, ws, m, block, l2, of_b);
+      limit_block(net, block, max_norm);
+      penalties[static_cast<std::size_t>(task)] = penalty;
+    });
   }
 
  private:
   template <bool has_l2>
   double update_tiles(const Network<T>& net, Workspace<T>& ws, Index m, const RowBlock& block, T l2,
-                      UpdatePackets<T, O>& of_b) {
+                      const UpdatePackets<T, O>& of_b) {
     UpdateTiles<T, O, has_l2> of_W(this->parameters_, of_W_, l2);
     block_gradient(net, ws, m, block, of_W, of_b);
     return of_W.penalty();

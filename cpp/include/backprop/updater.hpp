@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include "backprop/between.hpp"
@@ -71,8 +72,9 @@ class Updater {
       : net_(net),
         how_(detail::checked(how, net.layout())),
         blocks_(row_blocks(net.layout())),
-        parts_(blocks_.size()),
-        strengths_(static_cast<std::size_t>(net.layout().n_layers())) {
+        penalties_(blocks_.size()),
+        strengths_(static_cast<std::size_t>(net.layout().n_layers())),
+        max_norm_(how_.max_norm.value_or(no_limit)) {
     const OptimizerRow<T>& row = find_optimizer<T>(how_.optimizer);
     optimizer_ =
         row.make(net.theta(), net.layout().n_parameters(), find_options(row, how_.options));
@@ -89,27 +91,18 @@ class Updater {
   double update(Gradient<T>& gradient, double lr, int threads) {
     begin_step(lr, gradient.weight);
     const Layout& layout = net_.layout();
-    T* const values = gradient.values.data();
-    if (detail::any_nonzero(how_.l1) || detail::any_nonzero(how_.l2) || how_.clip_value) {
-      const T limit =
-          static_cast<T>(how_.clip_value.value_or(std::numeric_limits<double>::infinity()));
-      gradient.penalty = sum_over_blocks(threads, [&](const RowBlock& block) {
-        return add_penalties(layout, block, net_.theta(), strengths_of(block), limit, values);
-      });
-    }
-    if (how_.clip_norm) {
-      const double square = sum_over_blocks(
-          threads, [&](const RowBlock& block) { return sum_of_squares(layout, block, values); });
-      // Where PyTorch adds 1e-6 to the norm, this does not.
-      gradient.scale = static_cast<T>(std::min(1.0, *how_.clip_norm / std::sqrt(square)));
-    }
-    sum_over_blocks(threads, [&](const RowBlock& block) {
+    if (detail::any_nonzero(how_.l1) || detail::any_nonzero(how_.l2) || how_.clip_value)
+      add_penalties(net_, blocks_, strengths_, how_.clip_value.value_or(no_limit), gradient,
+                    threads);
+    if (how_.clip_norm) limit_norm(layout, blocks_, *how_.clip_norm, gradient, threads);
+    const T* const values = gradient.values.data();
+    ThreadPool::instance().run(static_cast<Index>(blocks_.size()), threads, [&](Index task, int) {
+      const RowBlock& block = blocks_[static_cast<std::size_t>(task)];
       const Index columns = layout.size(block.k - 1), rows = block.end - block.begin;
       optimizer_->update(true, layout.w(block.k) + block.begin * columns, rows * columns, values,
                          gradient.scale);
       optimizer_->update(false, layout.b(block.k) + block.begin, rows, values, gradient.scale);
-      limit(block);
-      return 0.0;
+      limit_block(net_, block, max_norm_);
     });
     return gradient.penalty;
   }
@@ -117,12 +110,9 @@ class Updater {
   /// The same for the gradient of a workspace of m examples, which is not written to memory.
   double multiply_and_update(Workspace<T>& ws, Index m, double weight, double lr, int threads) {
     begin_step(lr, weight);
-    return sum_over_blocks(threads, [&](const RowBlock& block) {
-      const double penalty =
-          optimizer_->multiply_and_update(net_, ws, m, block, strengths_of(block).l2);
-      limit(block);
-      return penalty;
-    });
+    optimizer_->multiply_and_update(net_, ws, m, blocks_, strengths_, max_norm_, threads,
+                                    penalties_);
+    return std::accumulate(penalties_.begin(), penalties_.end(), 0.0);
   }
 
   Network<T>& network() { return net_; }
@@ -144,33 +134,14 @@ class Updater {
       strengths_[i].l2 = static_cast<T>(how_.l2[i] / divisor);
   }
 
-  const Strengths<T>& strengths_of(const RowBlock& block) const {
-    return strengths_[static_cast<std::size_t>(block.k - 1)];
-  }
-
-  /// The sum of f over all blocks, in their order; the blocks are shared out to threads.
-  template <class F>
-  double sum_over_blocks(int threads, const F& f) {
-    ThreadPool::instance().run(static_cast<Index>(blocks_.size()), threads, [&](Index task, int) {
-      parts_[static_cast<std::size_t>(task)] = f(blocks_[static_cast<std::size_t>(task)]);
-    });
-    double total = 0;
-    for (const double part : parts_) total += part;
-    return total;
-  }
-
-  void limit(const RowBlock& block) {
-    if (!how_.max_norm) return;
-    const Index columns = net_.layout().size(block.k - 1);
-    limit_rows(net_.theta() + net_.layout().w(block.k) + block.begin * columns,
-               block.end - block.begin, columns, *how_.max_norm);
-  }
+  static constexpr double no_limit = std::numeric_limits<double>::infinity();
 
   Network<T>& net_;
   UpdateSettings how_;
   std::vector<RowBlock> blocks_;
-  std::vector<double> parts_;  ///< each block's part of a sum
+  std::vector<double> penalties_;  ///< of each block
   std::vector<Strengths<T>> strengths_;
+  double max_norm_;
   std::unique_ptr<Optimizer<T>> optimizer_;
   std::uint64_t steps_ = 0;
 };

@@ -11,8 +11,8 @@ from backprop import _backprop
 from benchmarks.grid import BETA_1, BETA_2, EPSILON, MOMENTUM, Task
 
 CLASSES = {
-    "float32": (_backprop.Network32, _backprop.Trainer32),
-    "float64": (_backprop.Network64, _backprop.Trainer64),
+    "float32": (_backprop.Network32, _backprop.Data32, _backprop.Trainer32),
+    "float64": (_backprop.Network64, _backprop.Data64, _backprop.Trainer64),
 }
 OPTIONS = {
     "sgd": {},
@@ -24,10 +24,11 @@ OPTIONS = {
 class Contestant:
     def __init__(self, task: Task, threads: int) -> None:
         _backprop.set_num_threads(threads)
-        network, trainer = CLASSES[task.X.dtype.name]
+        network, data, trainer = CLASSES[task.X.dtype.name]
         hidden = ["relu"] * (len(task.layer_sizes) - 2)
         self.task = task
         self.net = network(task.layer_sizes, hidden, "softmax", "cross_entropy")
+        self.data = data(self.net, task.X, task.y)
         self.trainer = trainer(self.net, task.batch_size, task.optimizer, OPTIONS[task.optimizer])
         self.reset()
 
@@ -37,7 +38,7 @@ class Contestant:
     def train(self, epochs: int) -> float:
         task, loss = self.task, 0.0
         for _ in range(epochs):
-            loss, _ = self.trainer.epoch(task.X, task.y, None, task.lr)
+            loss, _ = self.trainer.epoch(self.data, None, task.lr)
         return loss
 
     def theta(self) -> NDArray[np.floating]:

@@ -146,12 +146,14 @@ void bind(py::module_& m, const std::string& bits) {
             trainer.between = decide.is_none()
                                   ? nullptr
                                   : std::make_unique<PythonBetween<T>>(decide, layer_is_final);
+            trainer.set_between(trainer.between.get());
           },
           py::arg("decide").none(true), py::arg("layer_is_final") = py::none())
       .def(
           "set_loss",
           [](Epochs& trainer, py::object value_and_gradient) {
             trainer.custom_loss = std::move(value_and_gradient);
+            trainer.set_loss(as_custom_loss(trainer));
           },
           py::arg("value_and_gradient").none(true))
       .def_property_readonly("state",

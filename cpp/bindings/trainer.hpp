@@ -206,8 +206,9 @@ inline BatchLoss* map_losses(py::handle object, Index n_batches) {
 /// Calls a loss of the caller's, loss(A_L, positions) -> (losses, grad_A_L), on views of the core's
 /// memory; `positions` are the batch's in X.
 template <class T>
-CustomLoss<T> custom_loss(const BoundTrainer<T>& trainer, Index p) {
+CustomLoss<T> as_custom_loss(const BoundTrainer<T>& trainer) {
   if (trainer.custom_loss.is_none()) return nullptr;
+  const Index p = trainer.updater->network().layout().n_outputs();
   return [&trainer, p](const T* A_L, Batch batch, double* losses, T* grad_A_L) {
     const py::gil_scoped_acquire acquire;
     const Index m = batch.count;
@@ -259,8 +260,6 @@ py::tuple epoch(BoundTrainer<T>& trainer, const Data<T>& data, py::handle order_
     // An epoch may take minutes; the GIL comes back only to look for Ctrl-C.
     const py::gil_scoped_release release;
     const std::lock_guard<std::mutex> lock(trainer.updater->in_use);
-    trainer.set_between(trainer.between.get());
-    trainer.set_loss(custom_loss(trainer, net.layout().n_outputs()));
     result = trainer.epoch(data.X, data.y, order, lr, std::ref(interrupted), losses);
   }
   if (result.interrupted && PyErr_Occurred() != nullptr) throw py::error_already_set();

@@ -47,7 +47,7 @@ struct Order {
 
 /// The sum of the weights of a batch: what its mean divides by.
 template <class T>
-double total_weight(const Targets<T>& y, Batch batch) {
+double total_weight(const Targets<T>& y, const Batch& batch) {
   if (y.weights == nullptr) return static_cast<double>(batch.count);
   double sum = 0;
   for (Index j = 0; j < batch.count; ++j)
@@ -57,7 +57,7 @@ double total_weight(const Targets<T>& y, Batch batch) {
 
 /// The part of the mean of an example that weighs 1; 0 where no example weighs anything.
 template <class T>
-double share_of_1(const Targets<T>& y, Batch batch) {
+double share_of_1(const Targets<T>& y, const Batch& batch) {
   const double total = total_weight(y, batch);
   return total > 0 ? 1 / total : 0;
 }

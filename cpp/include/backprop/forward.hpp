@@ -69,8 +69,8 @@ inline Index count_layers_by_neurons(const Layout& layout, Index m) {
 
 /// From the examples to H_k of the layers 1 .. n, each divided over threads by neurons.
 template <class T>
-void forward_by_neurons(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, Batch batch,
-                        Index n, int threads) {
+void forward_by_neurons(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X,
+                        const Batch& batch, Index n, int threads) {
   ThreadPool& pool = ThreadPool::instance();
   const Slices slices{0, ceil_div(batch.count, lanes<T>)};
   pool.run(slices.end, threads, [&](Index slice, int) { gather_examples(X, batch, ws, slice); });
@@ -87,8 +87,8 @@ void forward_by_neurons(const Network<T>& net, Workspace<T>& ws, const Examples<
 /// Brings a batch in and passes it forward; calls then(slices, scratch) on each of `parts` ranges
 /// of examples when its A_L is there.
 template <class T, class F>
-void forward_batch(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, Batch batch,
-                   Index parts, int threads, const F& then) {
+void forward_batch(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X,
+                   const Batch& batch, Index parts, int threads, const F& then) {
   const Index n_slices = ceil_div(batch.count, lanes<T>);
   const Index done = threads > 1 ? count_layers_by_neurons(net.layout(), batch.count) : 0;
   if (done > 0) forward_by_neurons(net, ws, X, batch, done, threads);

@@ -13,7 +13,7 @@ namespace detail {
 
 /// As gather_dense, for examples that hold only their numbers that are not 0.
 template <class T>
-void gather_sparse(const Examples<T>& X, Batch batch, Layer<T>& input, Index slice) {
+void gather_sparse(const Examples<T>& X, const Batch& batch, Layer<T>& input, Index slice) {
   constexpr Index P = panel_width<T>;
   Panels<T>& features = input.H_features;
   for (Index j = slice * lanes<T>; j < (slice + 1) * lanes<T>; ++j) {
@@ -33,7 +33,7 @@ void gather_sparse(const Examples<T>& X, Batch batch, Layer<T>& input, Index sli
 /// Brings one slice of a batch into H_0, a square of lanes at a time; lanes past the batch become
 /// 0.
 template <class T>
-void gather_dense(const Examples<T>& X, Batch batch, Layer<T>& input, Index slice) {
+void gather_dense(const Examples<T>& X, const Batch& batch, Layer<T>& input, Index slice) {
   constexpr Index P = panel_width<T>, n = lanes<T>;
   // The processor does not foresee rows far apart, in any order. So each asks for a row of the next
   // batch, which leaves that the time of a step; or, where none follows, for its own next lines.
@@ -85,7 +85,7 @@ void gather_dense(const Examples<T>& X, Batch batch, Layer<T>& input, Index slic
 
 /// Brings one slice of a batch into H_0, in panels of examples and of features.
 template <class T>
-void gather_examples(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index slice) {
+void gather_examples(const Examples<T>& X, const Batch& batch, Workspace<T>& ws, Index slice) {
   if (X.starts != nullptr)
     detail::gather_sparse(X, batch, ws.layer(0), slice);
   else
@@ -95,8 +95,8 @@ void gather_examples(const Examples<T>& X, Batch batch, Workspace<T>& ws, Index 
 /// Brings the targets of one slice in (p outputs), and each example's part of the mean: its weight
 /// times `share_of_1`, the part of an example that weighs 1.
 template <class T>
-TargetSlice<T> gather_targets(const Targets<T>& y, Batch batch, Workspace<T>& ws, Index slice,
-                              Index p, double share_of_1) {
+TargetSlice<T> gather_targets(const Targets<T>& y, const Batch& batch, Workspace<T>& ws,
+                              Index slice, Index p, double share_of_1) {
   const Index first = slice * lanes<T>;
   const bool has_labels = y.labels != nullptr;
   T* values = ws.targets.slice(slice);

@@ -15,8 +15,8 @@ constexpr Index examples_at_once = 512;
 /// Passes a batch forward on as many of the threads as it is worth; calls then(slices) on each
 /// range of examples when its A_L is there.
 template <class T, class F>
-void forward_in_parts(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, Batch batch,
-                      int threads, const F& then) {
+void forward_in_parts(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X,
+                      const Batch& batch, int threads, const F& then) {
   const double work =
       2.0 * static_cast<double>(net.layout().n_parameters()) * static_cast<double>(batch.count);
   if (work < least_work_together) threads = 1;

@@ -21,7 +21,7 @@ BACKPROP_NAMESPACE_BEGIN
 /// A loss that the caller differentiates: from A_L (m, p) of a batch, one example after another, it
 /// fills the loss of each example (m) and the derivatives of that loss with respect to A_L (m, p).
 template <class T>
-using CustomLoss = std::function<void(const T* A_L, Batch batch, double* loss, T* grad_A_L)>;
+using CustomLoss = std::function<void(const T* A_L, const Batch& batch, double* loss, T* grad_A_L)>;
 
 /// What such a loss reads and writes.
 template <class T>
@@ -51,7 +51,7 @@ inline Index count_parts(const Layout& layout, std::size_t scalar_size, Index n_
 /// Forward, loss and backward down to grad_A_1; returns the mean loss of the batch.
 template <class T>
 double differentiate(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X,
-                     const Targets<T>& y, Batch batch, int threads) {
+                     const Targets<T>& y, const Batch& batch, int threads) {
   const Index L = net.layout().n_layers(), p = net.layout().n_outputs();
   const Index n_slices = ceil_div(batch.count, lanes<T>);
   const double share = share_of_1(y, batch);
@@ -81,8 +81,8 @@ void backward_from_output(const Network<T>& net, Workspace<T>& ws, Index m, int 
 
 /// Forward to A_L of a whole batch.
 template <class T>
-void forward_to_output(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X, Batch batch,
-                       int threads) {
+void forward_to_output(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X,
+                       const Batch& batch, int threads) {
   const Index parts =
       count_parts(net.layout(), sizeof(T), ceil_div(batch.count, lanes<T>), threads);
   forward_batch(net, ws, X, batch, parts, threads, [](Slices, T*) {});
@@ -91,7 +91,7 @@ void forward_to_output(const Network<T>& net, Workspace<T>& ws, const Examples<T
 /// The same as differentiate, for a loss of the caller's, which is called once, on this thread.
 template <class T>
 double differentiate_custom(const Network<T>& net, Workspace<T>& ws, const Examples<T>& X,
-                            const Targets<T>& y, Batch batch, int threads,
+                            const Targets<T>& y, const Batch& batch, int threads,
                             const CustomLoss<T>& custom, OutputBuffers<T>& outputs) {
   const Index L = net.layout().n_layers(), p = net.layout().n_outputs(), m = batch.count;
   forward_to_output(net, ws, X, batch, threads);

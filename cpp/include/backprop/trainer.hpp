@@ -126,7 +126,7 @@ class Trainer {
 
   /// Takes a step and tells the choice of threads how long it took. `weight` comes as the batch's
   /// and becomes that of the mean.
-  Verdict timed_step(const Examples<T>& X, const Targets<T>& y, Batch batch, Verdict found,
+  Verdict timed_step(const Examples<T>& X, const Targets<T>& y, const Batch& batch, Verdict found,
                      int threads, double lr, BatchLoss& loss, double& weight) {
     using Clock = std::chrono::steady_clock;
     // Without a stage that others may wait in, there is nothing to do for such a batch.
@@ -141,7 +141,7 @@ class Trainer {
     return verdict;
   }
 
-  Verdict take_step(const Examples<T>& X, const Targets<T>& y, Batch batch, Verdict found,
+  Verdict take_step(const Examples<T>& X, const Targets<T>& y, const Batch& batch, Verdict found,
                     int threads, double lr, BatchLoss& loss, double& weight) {
     if (shortcut_) {
       loss.data = differentiate_batch(X, y, batch, threads);
@@ -158,7 +158,7 @@ class Trainer {
   }
 
   /// gradient = backward(batch); returns what was found on the way.
-  Verdict backward_batch(const Examples<T>& X, const Targets<T>& y, Batch batch,
+  Verdict backward_batch(const Examples<T>& X, const Targets<T>& y, const Batch& batch,
                          double batch_weight, Verdict found, int threads) {
     gradient_.penalty = 0;
     gradient_.scale = T(1);
@@ -184,7 +184,8 @@ class Trainer {
     return found;
   }
 
-  double differentiate_batch(const Examples<T>& X, const Targets<T>& y, Batch batch, int threads) {
+  double differentiate_batch(const Examples<T>& X, const Targets<T>& y, const Batch& batch,
+                             int threads) {
     for (std::size_t i = 0; i < dropout_.size(); ++i) {
       const Index k = static_cast<Index>(i) + 1;
       ws_.layer(k).mask = Dropout(dropout_[i], seed_, updater_->steps(), k);

@@ -109,3 +109,10 @@ def test_the_chapter_shows_the_consumer_word_for_word() -> None:
 def test_the_chapter_names_every_header_and_no_other() -> None:
     headers = {path.name for path in (ROOT / "cpp" / "include" / "backprop").glob("*.hpp")}
     assert set(re.findall(r"^\| `(\w+\.hpp)`", CHAPTER, re.M)) == headers
+
+
+def test_one_header_knows_the_packet_functions_that_eigen_keeps_to_itself() -> None:
+    sources = [p for p in (ROOT / "cpp").rglob("*.[hc]pp") if "vendor" not in p.parts]
+    assert sources
+    private = [path.name for path in sources if "internal" in path.read_text("utf-8")]
+    assert private == ["simd.hpp"]

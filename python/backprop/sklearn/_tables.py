@@ -350,7 +350,7 @@ class TableClassifier(ClassifierMixin, BaseTable):
     left_out_ : dict
         The columns that are not used, and why.
     n_features_in_ : int
-    feature_names_in_ : ndarray (n_features_in_,)
+    feature_names_in_ : ndarray (n_features,)
         Where the columns have names.
     loss_curve_, validation_loss_curve_ : list of float
         After each epoch; the second is None where nothing was held out.

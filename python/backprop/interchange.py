@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy.typing import DTypeLike, NDArray
 
 from backprop import exchange
-from backprop.exchange import fold, to_c, to_onnx, to_sklearn, to_state_dict, to_torch
+from backprop.exchange import (
+    fold,
+    table_to_c,
+    table_to_onnx,
+    to_c,
+    to_onnx,
+    to_sklearn,
+    to_state_dict,
+    to_torch,
+)
 from backprop.network import Network
 
 if TYPE_CHECKING:
@@ -23,6 +32,8 @@ __all__ = [
     "fold",
     "from_sklearn",
     "from_torch",
+    "table_to_c",
+    "table_to_onnx",
     "to_c",
     "to_onnx",
     "to_sklearn",

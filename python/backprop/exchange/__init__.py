@@ -8,12 +8,16 @@ from backprop.exchange._c import to_c
 from backprop.exchange._fold import fold
 from backprop.exchange._onnx import to_onnx
 from backprop.exchange._sklearn import from_sklearn, to_sklearn
+from backprop.exchange._table_c import table_to_c
+from backprop.exchange._table_onnx import table_to_onnx
 from backprop.exchange._torch import from_torch, to_state_dict, to_torch
 
 __all__ = [
     "fold",
     "from_sklearn",
     "from_torch",
+    "table_to_c",
+    "table_to_onnx",
     "to_c",
     "to_onnx",
     "to_sklearn",

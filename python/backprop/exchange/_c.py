@@ -54,6 +54,19 @@ def to_c(
     metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network as a C header; see `Network.to_c`."""
+    check(net, name)
+    text = "".join(parts(net, name, texts("metadata", metadata)))
+    replace(path, [text.encode("ascii")])
+
+
+def check(net: Core, name: str) -> None:
+    """Check that a network can be written under a name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the name is no C identifier, or a weight is not finite.
+    """
     if not isinstance(name, str):
         raise TypeError(f"`name` must be a str, got {type(name).__name__}")
     if not _NAME.fullmatch(name):
@@ -68,16 +81,13 @@ def to_c(
                     f"`{symbol}_{k}` must be finite to be written as C numbers; the network has "
                     "diverged, train it again with a smaller `lr`"
                 )
-    text = "".join(_parts(net, name, texts("metadata", metadata)))
-    replace(path, [text.encode("ascii")])
 
 
-def _parts(net: Core, name: str, metadata: dict[str, str]) -> Iterator[str]:
+def parts(net: Core, name: str, metadata: dict[str, str]) -> Iterator[str]:
+    """Yield the header of a network piece by piece."""
     sizes, activations = net.layer_sizes, [*net.hidden_names, net.output_name]
     real = "float" if net.dtype == np.float32 else "double"
-    about = "".join(
-        f" * {_in_comment(key)}: {_in_comment(text)}\n" for key, text in metadata.items()
-    )
+    about = "".join(f" * {in_comment(key)}: {in_comment(text)}\n" for key, text in metadata.items())
     guard = f"{name.upper()}_H"
     yield f"""\
 /* {"-".join(map(str, sizes))} ({", ".join(activations)}) in {real}, by backprop {__version__}.
@@ -159,7 +169,7 @@ def _in_single(code: str) -> str:
     return re.sub(r"\b(exp|expm1|log1p|tanh|erfc|fabs)\(", r"\1f(", code)
 
 
-def _in_comment(text: str) -> str:
+def in_comment(text: str) -> str:
     """ASCII on one line that can neither end a comment nor begin one, nor form a trigraph."""
     plain = text.encode("unicode_escape").decode("ascii")
     return plain.replace("*", r"\x2a").replace("??", r"?\x3f")

@@ -18,17 +18,26 @@ class Node(NamedTuple):
 
 
 class Graph:
-    """Nodes in the order of computation, from ``X`` (m, n_features) to ``Y_hat`` (m, n_outputs)."""
+    """Nodes in the order of computation, with the numbers and arrays that they read.
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
+    Parameters
+    ----------
+    dtype : dtype
+        Of the numbers.
+    prefix : str
+        What the names it makes up begin with.
+    """
+
+    def __init__(self, dtype: np.dtype[Any], prefix: str = "") -> None:
         self.dtype = dtype
+        self._prefix = prefix
         self.nodes: list[Node] = []
         self.constants: dict[str, NDArray[Any]] = {}
 
     def add(self, op: str, *operands: str | float, **attributes: Any) -> str:
         """Append a node on names and numbers; returns the name of its result."""
         inputs = tuple(x if isinstance(x, str) else self._number(x) for x in operands)
-        output = f"{op}_{len(self.nodes)}"
+        output = f"{self._prefix}{op}_{len(self.nodes)}"
         self.nodes.append(Node(op, inputs, output, attributes))
         return output
 
@@ -37,7 +46,13 @@ class Graph:
         self.nodes[-1] = self.nodes[-1]._replace(output=result)
         return result
 
+    def array(self, array: NDArray[Any]) -> str:
+        """Return a name for an array of any type, strings as objects among them."""
+        name = f"{self._prefix}array_{len(self.constants)}"
+        self.constants[name] = array
+        return name
+
     def _number(self, value: float) -> str:
-        name = f"number_{value!r}"
+        name = f"{self._prefix}number_{value!r}"
         self.constants[name] = np.array(value, self.dtype)
         return name

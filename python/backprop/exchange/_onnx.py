@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OPSET = 13
 # The version of the file format is as old as the opset, because older runtimes refuse a newer one.
-_IR_VERSION = 7
+IR_VERSION = 7
 
 
 def to_onnx(
@@ -34,7 +34,7 @@ def to_onnx(
 
 
 def describe(net: Core) -> Graph:
-    """Return the graph of ``net``; its arrays are the network's own.
+    """Return the graph of ``net`` from ``X`` to ``Y_hat``; its arrays are the network's own.
 
     Each layer is one Gemm, A_k = H_{k-1} W_kᵀ + b_k with examples in rows (note 5.2), and its
     activation.
@@ -73,7 +73,7 @@ def _model(graph: Graph, net: Core, metadata: dict[str, str]) -> ModelProto:
         producer_name="backprop",
         producer_version=__version__,
         opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=_IR_VERSION,
+        ir_version=IR_VERSION,
     )
     helper.set_model_props(model, metadata)
     checker.check_model(model)

@@ -4,7 +4,8 @@
 >>> clf = MLPClassifier(hidden_layer_sizes=(64,), random_state=0).fit(X, y)
 
 Names, defaults, attributes, warnings and random draws are those of `sklearn.neural_network`; what
-these estimators take beyond is said where they are defined. Needs the extra "sklearn".
+these estimators take beyond is said where they are defined. `TableClassifier` and `TableRegressor`
+take tables with words, dates and missing cells. Needs the extra "sklearn".
 """
 
 try:
@@ -17,5 +18,6 @@ except ImportError as error:
 from backprop.sklearn._classifier import MLPClassifier
 from backprop.sklearn._progress import Progress
 from backprop.sklearn._regressor import MLPRegressor
+from backprop.sklearn._tables import TableClassifier, TableRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "Progress"]
+__all__ = ["MLPClassifier", "MLPRegressor", "Progress", "TableClassifier", "TableRegressor"]

@@ -26,7 +26,7 @@ from backprop.core.architecture import (
 from backprop.core.checks import not_negative
 from backprop.core.engine import NETWORKS
 from backprop.core.gradients import Arrays, Gradients
-from backprop.core.inputs import Batch, as_examples, as_targets, as_weights
+from backprop.core.inputs import Batch, as_examples, as_targets, as_weights, dense
 from backprop.core.trace import Trace
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Core:
             If X is not made of real numbers, has the wrong shape, or is not finite.
         """
         if type(X) is not np.ndarray or X.dtype is not self._dtype:
-            X = as_examples(X, self._dtype)
+            X = as_examples(X, self._dtype, self.check_finite, self.engine.layer_sizes[0])
         return self._forward(X, self.check_finite)
 
     predict = forward
@@ -243,6 +243,7 @@ class Core:
             is X; ``t.loss``, ``t.Y_hat``.
         """
         X, y, weight = self._converted(X, y, sample_weight)
+        X = dense(X)
         traced = self.engine.trace(X, y, self.check_finite, weight)
         activations = (*self.hidden_names, self.output_name)
         smoothed = self.takes_labels and self.loss_parameter != 0
@@ -327,7 +328,7 @@ class Core:
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
         """Return what `convert` does as a plain tuple, which is made in half the time."""
         if type(X) is not np.ndarray or X.dtype is not self._dtype:
-            X = as_examples(X, self._dtype)
+            X = as_examples(X, self._dtype, self.check_finite, self.engine.layer_sizes[0])
         if not (self.takes_labels and type(y) is np.ndarray and y.dtype is _INT64 and y.ndim == 1):
             y = as_targets(y, self._dtype, self._loss_name, self._n_outputs, self.check_finite)
         if sample_weight is not None:

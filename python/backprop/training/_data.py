@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backprop.core import engine
-from backprop.core.inputs import Batch, check_finite
+from backprop.core.inputs import Batch, CompressedRows, check_finite
 from backprop.core.network import Core
 
 Rows = NDArray[np.int64]
@@ -23,7 +23,7 @@ class ArrayData:
 
     def __init__(self, examples: Batch, rows: Rows | None, batch_size: int) -> None:
         self.examples, self.rows = examples, rows
-        self.n_examples = len(examples.X) if rows is None else len(rows)
+        self.n_examples = examples.n_examples if rows is None else len(rows)
         self.batch_size = min(batch_size, self.n_examples)
         self.n_batches = -(-self.n_examples // self.batch_size)
         self._place: Rows | None = None
@@ -114,8 +114,9 @@ def checked_examples(
         As `Network.loss`.
     """
     batch = network.convert(X, y, sample_weight)
-    if batch.X.ndim != 2 or len(batch.X) == 0:
+    if batch.X.ndim != 2 or batch.n_examples == 0:
         return network.checked(*batch)
     if network.check_finite:
-        check_finite(X=batch.X, y=batch.y)
+        X = batch.X[0] if isinstance(batch.X, CompressedRows) else batch.X
+        check_finite(X=X, y=batch.y)
     return network.checked(*batch) if fully else batch

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -250,15 +251,21 @@ def test_what_is_written_keeps_its_permissions(run: Run, model: str, flowers: Pa
         assert stat.S_IMODE(Path(name).stat().st_mode) == 0o600
 
 
-def test_a_device_or_a_folder_as_model_is_known_before_training(run: Run, flowers: Path) -> None:
+def test_a_folder_or_a_pipe_as_model_is_known_before_training(run: Run, flowers: Path) -> None:
     Path("folder").mkdir()
     code, out, err = run("train", flowers, "--out", "folder", "--no-plot")
     assert (code, out) == (1, "")
     assert err == "backprop train: error: folder: Is a directory\n"
     if os.name == "posix":
-        code, out, _ = run("train", flowers, "--out", "/dev/null", "--no-plot", "--epochs", 1)
+        os.mkfifo("pipe")
+        read: list[bytes] = []
+        reader = Thread(target=lambda: read.append(Path("pipe").read_bytes()), daemon=True)
+        reader.start()
+        code, out, _ = run("train", flowers, "--out", "pipe", "--no-plot", "--epochs", 1)
+        reader.join(10)
         assert code == 0
-        assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+        assert b"backprop.cli" in read[0]
+        assert stat.S_ISFIFO(os.stat("pipe").st_mode)
 
 
 # Explanations

@@ -173,6 +173,18 @@ def test_the_callbacks_of_an_estimator_are_refused_likewise(name, message):
         model.fit(np.eye(4), [0, 1, 0, 1])
 
 
+def test_a_hook_that_nobody_would_call_is_refused():
+    class Misspelt(Callback):
+        def on_epoch_ends(self, run):
+            raise AssertionError
+
+    net, X, y = make_case("tanh", "softmax", 1)
+    with pytest.raises(
+        ValueError, match=r"`hook of Misspelt` must be .*; did you mean 'on_epoch_e"
+    ):
+        net.fit(X, y, callbacks=[Misspelt()])
+
+
 # Metrics
 
 

@@ -38,8 +38,8 @@ def explain(args: Namespace) -> int:
         dataset = labelled(args, model)
         if args.row >= len(dataset.X):
             raise ValueError(
-                f"--row must be less than the {counted(len(dataset.X), 'example')} of {dataset.name}, "
-                f"got {args.row}"
+                f"--row must be less than the {counted(len(dataset.X), 'example')} of "
+                f"{dataset.name}, got {args.row}"
             )
         net = model.net
         x, y = model.inputs(dataset)[args.row], model.targets(dataset)[args.row]

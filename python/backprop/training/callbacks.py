@@ -135,7 +135,7 @@ class Callback:
     Each is given the `Run`, whose ``stop = True`` ends the training after the present batch or
     epoch. A plain function among the callbacks is an ``on_epoch_end``. The batch hooks make every
     batch a call of its own into the compiled core, so a training pays for them only where one is
-    overridden; it computes the same numbers.
+    overridden; it computes the same numbers. A method ``on_...`` that is no hook is refused.
     """
 
     def on_train_begin(self, run: Run) -> None:

@@ -367,6 +367,7 @@ def test_epochs_are_whole(axes, n) -> None:
     shown = [tick for tick in ax.get_xticks() if low <= tick <= high]
     assert shown
     assert all(tick == int(tick) for tick in shown)
+    assert min(shown) >= 1
     assert low <= 1 <= n <= high
     if n == 1:
         assert all(line.get_marker() == "o" for line in ax.get_lines())

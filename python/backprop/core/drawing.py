@@ -100,12 +100,12 @@ def _scale(ax: Axes, values: Sequence[float]) -> None:
 
 
 def _whole_epochs(ax: Axes, n_epochs: int) -> None:
-    """Put the ticks on whole epochs, also where there is one."""
+    """Put the ticks on whole epochs, of which 1 is the first, also where there is one."""
     from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True, min_n_ticks=1))
-    if n_epochs == 1:
-        ax.set_xlim(0.5, 1.5)
+    if n_epochs:
+        ax.set_xlim(0.5, n_epochs + 0.5)
 
 
 def _style(history: Mapping[str, Sequence[float]]) -> dict[str, Any]:

@@ -142,5 +142,5 @@ def test_a_name_that_is_no_identifier_is_refused(tmp_path, name):
 def test_a_diverged_network_is_refused(tmp_path, array, name):
     net, _, _ = make_case("relu", "softmax", 1)
     getattr(net, array)[1].flat[2] = np.nan
-    with pytest.raises(ValueError, match=f"`{name}` must be finite to be written as C numbers"):
+    with pytest.raises(ValueError, match=f"`{name}` must be finite to be exported, got NaN"):
         net.to_c(tmp_path / "net.h")

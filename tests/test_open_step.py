@@ -390,7 +390,6 @@ class Pinball:
         self.q = q
 
     def value_and_gradient(self, A_L, y):
-        y = y.reshape(A_L.shape)
         slope = np.where(y < A_L, 1 - self.q, -self.q)
         return (slope * (A_L - y)).sum(axis=1), slope
 
@@ -477,6 +476,8 @@ def test_a_custom_loss_sees_read_only_pre_activations_and_the_rows_of_its_batch(
     seen = []
 
     class Looking(Imitation):
+        """Looks at what it is given."""
+
         def value_and_gradient(self, A_L, y):
             assert not A_L.flags.writeable
             assert A_L.dtype == net.dtype
@@ -485,6 +486,10 @@ def test_a_custom_loss_sees_read_only_pre_activations_and_the_rows_of_its_batch(
 
     net.fit(X, Y, epochs=1, batch_size=16, shuffle=False, loss=Looking())
     np.testing.assert_array_equal(np.concatenate(seen), Y)
+    # Of one output both are columns, or their difference would be a square.
+    net, seen = bp.Network([5, 1], output="linear", dtype="float64"), []
+    net.fit(X, Y[:, 0], epochs=1, shuffle=False, loss=Looking(), validation=(X, Y[:, 0]))
+    np.testing.assert_array_equal(np.concatenate(seen), np.concatenate([Y[:, :1], Y[:, :1]]))
 
 
 class Wrong:

@@ -134,8 +134,9 @@ class Network(Core):
             Examples a step; the last batch of an epoch may be smaller.
         optimizer : str, object of `backprop.optimizers` or Updater
             "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lion", or
-            "lbfgs", for which an epoch is an iteration over all examples. Its state starts anew in
-            each call; an updater, ``bp.optimizers.Adam().on(net)``, keeps its state and goes on.
+            "lbfgs", for which an epoch is an iteration over all examples. What it remembers of past
+            steps (velocities, averages of gradients, their count) begins anew with every call of
+            `fit`; an updater, ``bp.optimizers.Adam().on(net)``, keeps it and goes on.
         lr : float, optional
             The learning rate; by default the optimizer's own, 0.1 for "sgd", 0.001 for "adam".
         loss : object with ``value_and_gradient(A_L, y)``, optional
@@ -172,14 +173,15 @@ class Network(Core):
             examples to hold out for it, of each class where there are classes. X is not copied.
         metrics : str, callable or list of them, optional
             "accuracy", "top_K", "f1", "log_loss", "r2", "mae", "mse", or functions of (Y_hat, y),
-            computed of the validation data, else of those trained on; by default the accuracy of
-            validation data where there are classes.
+            both (m, p) unless y has the numbers of classes (m,), computed of the validation data,
+            else of those trained on; by default the accuracy of validation data where there are
+            classes.
         early_stopping : EarlyStopping, int or bool, optional
             Stop when a quantity has not improved for as many epochs, and restore the best weights.
         callbacks : iterable of Callback or callable
             See `Callback`; a function is called after every epoch with the `Run`, whose ``epoch``
-            (from 1), ``epochs``, ``history`` and ``network`` tell how it goes, and whose ``stop =
-            True`` ends it.
+            (from 1), ``epochs``, ``history`` and ``network`` tell how it goes, whose ``stop =
+            True`` ends it, and whose ``lr`` can be set from there on.
         checkpoint : Checkpoint or path, optional
             Where to save the training while it runs.
         resume : path or bool, optional
@@ -220,7 +222,12 @@ class Network(Core):
         return fit(network, given)
 
     def explain(
-        self, x: ArrayLike, y: ArrayLike, weight: tuple[int, int, int], *, n_paths: int = 10
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        weight: tuple[int, int, int] | None = None,
+        *,
+        n_paths: int = 10,
     ) -> Explanation:
         """Explain ∂L/∂W_kij of one example as the note does (4.1, 4.2, 4.3.2).
 
@@ -233,9 +240,10 @@ class Network(Core):
             One example.
         y : array_like
             Its class, or its target.
-        weight : (k, i, j)
+        weight : (k, i, j), optional
             Layer k = 1..L and the NumPy indices i, j of W_k, which count from 0: the derivative is
-            ``net.trace(x, y)[k].grad_W[i, j]``. The note's W_111 is (1, 0, 0).
+            ``net.trace(x, y)[k].grad_W[i, j]``. The note's W_111 is (1, 0, 0). If not given, the
+            weight of layer 1 with the largest derivative.
         n_paths : int
             At most so many paths are listed, the strongest.
 
@@ -287,9 +295,10 @@ class Network(Core):
     ) -> Diagnosis:
         """Look for what keeps a network from learning.
 
-        Dead and saturated units, vanishing and exploding gradients, unscaled features, imbalanced
-        labels, and a learning rate that is too high or too low: the change of the loss that
-        -lr ‖∇θ‖² predicts against the one that comes, on a copy.
+        Unscaled features and targets, imbalanced labels, equal units, weights that let no gradient
+        through, dead and saturated units, vanishing and exploding gradients, and a learning rate
+        that is too high or too low: the change of the loss that -lr ‖∇θ‖² predicts against the one
+        that comes, on a copy.
 
         Parameters
         ----------
@@ -303,8 +312,9 @@ class Network(Core):
         Returns
         -------
         Diagnosis
-            A list of findings, each with a ``.fault``, ``.number``, ``.message`` and ``.remedy``;
-            empty where all is well.
+            A list of findings, each with a ``.fault``, ``.number``, ``.message``, ``.remedy`` and
+            the fault that is its ``.cause``, where one is; causes come first. Empty where all is
+            well.
 
         Raises
         ------
@@ -324,7 +334,10 @@ class Network(Core):
     ) -> None:
         """Save architecture and weights as a safetensors file; `backprop.load` reads it.
 
-        The file is replaced in one move: whatever happens, it is the old one or the new one.
+        The file is replaced in one move: whatever happens, it is the old one or the new one, and
+        keeps its permissions. A symbolic link stays one and its target is written; what is no file,
+        such as a pipe or ``/dev/null``, is written into; a folder is refused. A network with NaN or
+        infinity is saved with a warning, while no export takes it.
 
         Parameters
         ----------
@@ -456,3 +469,14 @@ class Network(Core):
         from backprop.exchange import to_sklearn
 
         return to_sklearn(self, classes)
+
+
+def _name_as_users_do() -> None:
+    """Let Python's messages about the methods of `Core` say `Network`; pickles find them there."""
+    for name, member in vars(Core).items():
+        if callable(member) and getattr(member, "__qualname__", "").startswith("Core."):
+            member.__qualname__ = f"Network.{name}"
+            member.__module__ = __name__
+
+
+_name_as_users_do()

@@ -11,12 +11,18 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from backprop.cli._commands import COMMANDS, build_parser
+from backprop.cli._output import any_encoding, short_warnings
 
 __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code is returned, but 2 for wrong usage is a SystemExit."""
+    with any_encoding():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
     if args.version:
@@ -39,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command == "train" and not args.data:
             parser.error("the following arguments are required: DATA")
         module = import_module(f"backprop.cli.{command.module}")
-        code: int = getattr(module, command.function)(args)
+        with short_warnings(args.command):
+            code: int = getattr(module, command.function)(args)
         # That a reader has gone away (`| head`) shows when the last of the output is written.
         sys.stdout.flush()
         return code

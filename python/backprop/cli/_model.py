@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import backprop as bp
 from backprop import io
+from backprop.cli._output import share
 from backprop.data import Dataset, Standardizer, encode_labels, load
 
 # The command line has one entry in the metadata of a model file, which is JSON like the rest.
@@ -79,7 +80,13 @@ class Model:
         if self.class_names:
             return ClassificationReport.of(loss, targets, Y_hat.argmax(axis=1), self.class_names)
         y = np.asarray(dataset.y, dtype=np.float64)
-        return RegressionReport(loss, y, self._in_unit(Y_hat)[:, 0].astype(np.float64))
+        predicted = self._in_unit(Y_hat)[:, 0].astype(np.float64)
+        return RegressionReport(loss, y, predicted, self.target_is_standardised)
+
+    @property
+    def target_is_standardised(self) -> bool:
+        """Whether the network's targets are not in the unit of the data."""
+        return bool(self.target_scaler.mean.any() or (self.target_scaler.scale != 1).any())
 
     def inputs(self, dataset: Dataset) -> NDArray[Any]:
         """Features as the network takes them: standardised, in its dtype."""
@@ -212,7 +219,7 @@ class ClassificationReport:
         """Print accuracy, loss and ``extra``, then the confusion counts."""
         total, right = int(self.confusion.sum()), int(np.trace(self.confusion))
         rows = [
-            ("accuracy", f"{self.accuracy:.4f}"),
+            ("accuracy", share(right, total)),
             ("correct", f"{right} of {total}"),
             ("loss", f"{self.loss:.4f}"),
             *extra,
@@ -243,6 +250,7 @@ class RegressionReport:
     loss: float
     y: NDArray[np.float64]
     predicted: NDArray[np.float64]
+    is_standardised: bool = True
 
     @property
     def r2(self) -> float:
@@ -255,10 +263,13 @@ class RegressionReport:
         """Print R2, root mean square and mean absolute residual, loss and ``extra``."""
         residual = self.y - self.predicted
         rows = [
-            ("R2", f"{self.r2:.4f}"),
+            ("R2", "undefined" if np.isnan(self.r2) else f"{self.r2:.4f}"),
             ("root mean square residual", f"{np.sqrt(np.mean(residual**2)):.6g}"),
             ("mean absolute residual", f"{np.mean(np.abs(residual)):.6g}"),
-            ("loss (of the standardised target)", f"{self.loss:.4f}"),
+            (
+                "loss (of the standardised target)" if self.is_standardised else "loss",
+                f"{self.loss:.4f}",
+            ),
             *extra,
         ]
         table(title, rows)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 import backprop as bp
 from backprop.cli._model import Model, labelled, table, use_threads
+from backprop.cli._output import counted
 from backprop.core import engine
 from backprop.look import play as play_pages
-from backprop.look.explain import strongest_weight
 
 # The network is small enough for the reference, which is plain Python, and deep enough for every
 # equation.
@@ -38,12 +38,12 @@ def explain(args: Namespace) -> int:
         dataset = labelled(args, model)
         if args.row >= len(dataset.X):
             raise ValueError(
-                f"--row must be less than the {len(dataset.X)} examples of {dataset.name}, "
-                f"got {args.row}"
+                f"--row must be less than the {counted(len(dataset.X), 'example')} of "
+                f"{dataset.name}, got {args.row}"
             )
         net = model.net
         x, y = model.inputs(dataset)[args.row], model.targets(dataset)[args.row]
-        weight = args.weight or strongest_weight(net, x, y)
+        weight = args.weight
         print(f"{net!r}, row {args.row} of {dataset.name}\n")
     if args.trace:
         print(f"{net.trace(x[None], np.asarray(y)[None])}\n")
@@ -58,7 +58,7 @@ def diagnose(args: Namespace) -> int:
     dataset = labelled(args, model)
     lr = args.lr or model.options.get("lr") or (0.1 if model.class_names else 0.01)
     X, y = model.inputs(dataset), model.targets(dataset)
-    print(f"{model.net!r} on {dataset.name} ({len(X)} examples)")
+    print(f"{model.net!r} on {dataset.name} ({counted(len(X), 'example')})")
     print(f"{model.net.diagnose(X, y, lr=lr)}\n\n{model.net.account(X, y, lr=lr)}")
     return 0
 
@@ -118,7 +118,7 @@ def check(args: Namespace) -> int:
     if args.model is not None:
         net = bp.load(args.model)
         report = bp.check_gradients(net, *_random_batch(net, args.examples, rng), seed=args.seed)
-        print(f"{args.model}: {net!r}, {args.examples} random examples\n{report}")
+        print(f"{args.model}: {net!r}, {counted(args.examples, 'random example')}\n{report}")
         return _verdict([report.ok])
     rows, verdicts = [], []
     for hidden in engine.activations():
@@ -137,7 +137,7 @@ def check(args: Namespace) -> int:
     sizes = "-".join(map(str, _SIZES))
     table(
         f"relative norm of (gradient - its check), networks {sizes} in float64, "
-        f"{args.examples} random examples",
+        f"{counted(args.examples, 'random example')}",
         rows,
         ["hidden", "output", "loss", "reference", "central differences", "verdict"],
     )

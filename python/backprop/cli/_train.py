@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +16,11 @@ from numpy.typing import NDArray
 
 import backprop as bp
 from backprop.cli._model import Model, identity
+from backprop.cli._output import counted, duration
 from backprop.core import engine
 from backprop.core.checks import known_name
 from backprop.core.drawing import curves
+from backprop.core.files import check_target, replace
 from backprop.data import (
     Dataset,
     Standardizer,
@@ -45,10 +49,12 @@ class Parts(NamedTuple):
 def train(args: Namespace) -> int:
     """Run the command; 130 if Ctrl-C ended the training after an epoch."""
     out = args.out or _stem(args.data[0]) + ".safetensors"
-    folder = os.path.dirname(out) or "."
     # This is found out before the training rather than after it.
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise OSError(f"{out} cannot be written: {folder} is not a writable folder")
+    if _is_new_file(out):
+        folder = os.path.dirname(os.path.realpath(out))
+        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+            folder = os.path.dirname(out) or "."
+            raise OSError(f"{out} cannot be written: {folder} is not a writable folder")
     if args.threads is not None:
         bp.set_num_threads(args.threads)
     target = -1 if args.target is None else args.target
@@ -64,9 +70,9 @@ def train(args: Namespace) -> int:
     history, seconds, interrupted = _fit(model, dataset, parts, args)
     model.save(out)
     if not interrupted:
-        extra = [("training", f"{seconds:.2f} s, {history.epochs} epochs")]
+        extra = [("training", f"{duration(seconds)}, {counted(history.epochs, 'epoch')}")]
         report = model.report(dataset.rows(parts.test))
-        report.show(f"test set ({len(parts.test)} examples)", extra)
+        report.show(f"test set ({counted(len(parts.test), 'example')})", extra)
     print(f"model saved to {out}")
     if not args.no_plot:
         picture = os.path.splitext(out)[0] + ".png"
@@ -78,6 +84,18 @@ def train(args: Namespace) -> int:
         print(f"interrupted: the saved model is that of epoch {history.epochs} of {args.epochs}")
         return 130
     return 0
+
+
+def _is_new_file(out: str) -> bool:
+    """Whether a file is to be made in a folder; a device or a pipe is there already.
+
+    Raises
+    ------
+    OSError
+        If there is something that may not be overwritten.
+    """
+    mode = check_target(out)
+    return mode is None or stat.S_ISREG(mode)
 
 
 def _stem(name: str) -> str:
@@ -107,7 +125,8 @@ def _untrained(dataset: Dataset, task: str, rows: NDArray[np.int64], args: Names
         if n_outputs < 2:
             raise ValueError(f"{dataset.name} must have two classes or more, got only {names[0]!r}")
     elif dataset.y.dtype.kind != "U":
-        target_scaler = Standardizer.fit(dataset.y[rows][:, None])
+        column = dataset.target_name or "y"
+        target_scaler = Standardizer.fit(dataset.y[rows][:, None], name=f"target {column!r}")
     together = args.scale == "together" or (args.scale == "auto" and same_unit(X))
     loss = args.loss or ("cross_entropy" if names else "squared_error")
     output = _output_of(loss, task)
@@ -124,13 +143,23 @@ def _untrained(dataset: Dataset, task: str, rows: NDArray[np.int64], args: Names
     )
     return Model(
         net,
-        identity(X.shape[1]) if args.scale == "none" else Standardizer.fit(X, shared=together),
+        identity(X.shape[1]) if args.scale == "none" else _features(dataset, X, together),
         target_scaler,
         names,
         dataset.feature_names,
         dataset.target_name,
         {name: value for name, value in vars(args).items() if name not in _NOT_OPTIONS},
     )
+
+
+def _features(dataset: Dataset, X: NDArray[Any], together: bool) -> Standardizer:
+    """Measure the features; an error has the name of the column, where the data has names."""
+    try:
+        return Standardizer.fit(X, shared=together)
+    except ValueError:
+        for name, column in zip(dataset.feature_names, X.T, strict=False):
+            Standardizer.fit(column[:, None], name=f"column {name!r}")
+        raise
 
 
 def _output_of(loss: str | list[Any], task: str) -> str:
@@ -145,13 +174,17 @@ def _output_of(loss: str | list[Any], task: str) -> str:
 
 def _announce(dataset: Dataset, model: Model, parts: Parts) -> None:
     m, n = dataset.X.shape
-    kind = f"{len(model.class_names)} classes" if model.class_names else "regression"
+    kind = counted(len(model.class_names), "class/classes") if model.class_names else "regression"
     print(
-        f"{dataset.name}: {m} examples, {n} features, {kind}; {len(parts.train)} to train on, "
-        f"{len(parts.watched)} to watch, {len(parts.test)} to test on"
+        f"{dataset.name}: {counted(m, 'example')}, {counted(n, 'feature')}, {kind}; "
+        f"{len(parts.train)} to train on, {len(parts.watched)} to watch, {len(parts.test)} to "
+        "test on"
     )
     sizes = "-".join(map(str, model.net.layer_sizes))
-    print(f"network {sizes}, {model.net.theta.size} parameters in {model.net.dtype}", flush=True)
+    print(
+        f"network {sizes}, {counted(model.net.theta.size, 'parameter')} in {model.net.dtype}",
+        flush=True,
+    )
 
 
 class _LastEpoch:
@@ -236,5 +269,7 @@ def save_curve(history: Mapping[str, Sequence[float]], path: str, title: str) ->
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     curves(history, ax=figure.subplots())
     figure.suptitle(title)
-    figure.savefig(path, dpi=150)
+    picture = BytesIO()
+    figure.savefig(picture, dpi=150, format="png")
+    replace(path, [picture.getvalue()])
     return True

@@ -8,11 +8,14 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from io import StringIO
 from typing import Any
 
 from numpy.typing import NDArray
 
 from backprop.cli._model import Model, labelled, use_threads
+from backprop.cli._output import counted
+from backprop.core.files import replace, require_finite
 from backprop.data import load
 from backprop.interchange import fold
 from backprop.network import Network
@@ -32,8 +35,9 @@ def predict(args: Namespace) -> int:
     if args.out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
         return 0
-    with open(args.out, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(lines)
+    text = StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    replace(args.out, [text.getvalue().encode("utf-8")])
     return 0
 
 
@@ -55,7 +59,7 @@ def evaluate(args: Namespace) -> int:
     use_threads(args.threads)
     model = Model.load(args.model)
     dataset = labelled(args, model)
-    model.report(dataset).show(f"{dataset.name} ({len(dataset.X)} examples)")
+    model.report(dataset).show(f"{dataset.name} ({counted(len(dataset.X), 'example')})")
     if model.options.get("data") == args.data:
         print("note: most of these examples are those the model was trained on")
     return 0
@@ -72,6 +76,7 @@ def export(args: Namespace) -> int:
     elif form == "c":
         net.to_c(out, args.name, metadata=metadata)
     else:
+        require_finite(net)
         net.save(out, metadata=metadata)
     print(f"{out}: {net!r}")
     print(f"it takes features as they are in the data{_promise(model, net)}")
@@ -107,5 +112,5 @@ def _metadata(model: Model) -> dict[str, str]:
 
 def _promise(model: Model, net: Network) -> str:
     if model.class_names:
-        return f" and gives the probabilities of {len(model.class_names)} classes"
+        return f" and gives the probabilities of {counted(len(model.class_names), 'class/classes')}"
     return " and predicts in the target's unit" if net.output_name == "linear" else ""

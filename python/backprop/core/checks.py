@@ -119,3 +119,13 @@ def flag(argument: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"`{argument}` must be True or False, got {value!r}")
     return value
+
+
+def counted(n: int, what: str) -> str:
+    """Return "1 example", "2 examples"; a ``what`` that ends otherwise is given with its plural.
+
+    >>> counted(1, "class/classes")
+    '1 class'
+    """
+    one, _, many = what.partition("/")
+    return f"{n} {one if n == 1 else many or one + 's'}"

@@ -4,16 +4,21 @@
 of a PyTorch module whose ``layers`` are a list of Linear.
 """
 
+import errno
 import json
 import os
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backprop.core._safetensors import Tensors, decode, encode
+from backprop.core.inputs import all_finite
 from backprop.core.network import Core
+from backprop.core.warn import warn
 
 _KEY = "backprop"
 _FORMAT = 1
@@ -31,6 +36,9 @@ def save(
     tensors: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Save a network; see `Network.save`."""
+    if (name := _not_finite(network)) is not None:
+        # It is written all the same: who looks for the reason needs such a network in a file.
+        warn(f"`{name}` of the network that is saved has NaN or infinity: the network has diverged")
     texts, arrays = dict(metadata or {}), {n: np.asarray(a) for n, a in (tensors or {}).items()}
     if _KEY in texts:
         raise ValueError(f"`metadata` must not have the key {_KEY!r}, which is the network's own")
@@ -127,17 +135,37 @@ def _take(tensors: Tensors, name: str, shape: tuple[int, ...], dtype: Any) -> ND
 
 
 def replace(path: str | os.PathLike[str], parts: list[Any]) -> None:
-    """Write a file so that its name stands for the old content or the new, never for a part."""
-    target = os.path.realpath(path)
+    """Write a file so that its name stands for the old content or the new, never for a part.
+
+    A file that is there keeps its permissions, and is refused if it may not be written. A symbolic
+    link stays one: its target is written. What is no regular file, such as ``/dev/null``, a pipe or
+    ``/dev/stdout``, is written into and never replaced. A directory is refused.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; what was there is unchanged.
+    """
+    mode = check_target(path)
+    if _is_stream(path, mode):
+        with open(path, "wb") as stream:
+            stream.writelines(parts)
+        return
+    target = os.path.realpath(os.fsdecode(path))
     folder, name = os.path.split(target)
     # The temporary file lies in the same folder, because a rename is one move only within a file
-    # system. `open` gives it the usual permissions.
+    # system. Nobody else may read it before it has the permissions of the file it replaces; a new
+    # file gets the usual ones.
     temporary = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        with open(temporary, "xb") as file:
+        with open(os.open(temporary, flags, 0o666 if mode is None else 0o600), "wb") as file:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
+        if mode is not None:
+            _keep_owner(target, temporary)
+            os.chmod(temporary, stat.S_IMODE(mode))
         os.replace(temporary, target)
     except BaseException:
         if os.path.exists(temporary):
@@ -150,3 +178,64 @@ def replace(path: str | os.PathLike[str], parts: list[Any]) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def check_target(path: str | os.PathLike[str]) -> int | None:
+    """Return the mode of what `replace` would overwrite, None where there is nothing.
+
+    Raises
+    ------
+    OSError
+        If it is a directory, a chain of links without end, or may not be written.
+    """
+    name = os.fsdecode(path)
+    try:
+        mode = os.stat(name).st_mode
+    except FileNotFoundError:
+        if os.path.basename(name) == "":
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name) from None
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if not os.access(name, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+    return mode
+
+
+def _is_stream(path: str | os.PathLike[str], mode: int | None) -> bool:
+    """Whether a path is no regular file, or names an open one: what is open is not replaced."""
+    opened = os.path.abspath(os.fsdecode(path)).startswith(("/dev/fd/", "/dev/std", "/proc/"))
+    return mode is not None and (opened or not stat.S_ISREG(mode))
+
+
+def _keep_owner(old: str, new: str) -> None:
+    """Give a file the owner and group of another, as far as this process may."""
+    if not hasattr(os, "chown"):
+        return
+    was, now = os.stat(old), os.stat(new)
+    if (was.st_uid, was.st_gid) != (now.st_uid, now.st_gid):
+        with suppress(OSError):
+            os.chown(new, was.st_uid, was.st_gid)
+
+
+def require_finite(network: Core) -> None:
+    """Refuse a network with a weight that is NaN or infinite, which no other program should get.
+
+    Raises
+    ------
+    ValueError
+        With the name of the first array that has one.
+    """
+    if (name := _not_finite(network)) is not None:
+        raise ValueError(
+            f"`{name}` must be finite to be exported, got NaN or infinity; the network has "
+            "diverged, train it again with a smaller `lr`"
+        )
+
+
+def _not_finite(network: Core) -> str | None:
+    for k, arrays in enumerate(zip(network.W, network.b, strict=True), 1):
+        for symbol, array in zip("Wb", arrays, strict=True):
+            if not all_finite(array):
+                return f"{symbol}_{k}"
+    return None

@@ -26,7 +26,14 @@ from backprop.core.architecture import (
 from backprop.core.checks import not_negative
 from backprop.core.engine import DATA, LOSSES_OF_LABELS, NETWORKS
 from backprop.core.gradients import Arrays, Gradients
-from backprop.core.inputs import Batch, as_examples, as_numbers, as_targets, as_weights
+from backprop.core.inputs import (
+    Batch,
+    as_examples,
+    as_numbers,
+    as_targets,
+    as_weights,
+    dense,
+)
 from backprop.core.trace import Trace
 
 if TYPE_CHECKING:
@@ -188,7 +195,7 @@ class Core:
             If X is not made of real numbers, has the wrong shape, or is not finite.
         """
         if type(X) is not np.ndarray or X.dtype is not self._dtype:
-            X = as_examples(X, self._dtype)
+            X = as_examples(X, self._dtype, self.check_finite, self.engine.layer_sizes[0])
         return self._forward(X, self.check_finite)
 
     predict = forward
@@ -291,10 +298,8 @@ class Core:
             given = "both" if grad_A is not None else "neither"
             raise ValueError(f"either `grad_Y_hat` or `grad_A` must be given, got {given}")
         name, grad = ("grad_Y_hat", grad_Y_hat) if grad_A is None else ("grad_A", grad_A)
-        if type(X) is not np.ndarray or X.dtype is not self._dtype:
-            X = as_examples(X, self._dtype)
         grad_theta, grad_X = self.engine.backward(
-            X,
+            self._examples(X),
             np.ascontiguousarray(as_numbers(name, grad, self._dtype)),
             of_A=grad_A is not None,
             check_finite=self.check_finite,
@@ -323,9 +328,7 @@ class Core:
         MemoryError
             If the result does not fit in memory.
         """
-        if type(X) is not np.ndarray or X.dtype is not self._dtype:
-            X = as_examples(X, self._dtype)
-        return self.engine.jacobian(X, self.check_finite)
+        return self.engine.jacobian(self._examples(X), self.check_finite)
 
     def trace(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Trace:
         """Run forward and backward and keep every array (note 5.2).
@@ -339,6 +342,7 @@ class Core:
             is X; ``t.loss``, ``t.Y_hat``.
         """
         X, y, weight = self._converted(X, y, sample_weight)
+        X = dense(X)
         traced = self.engine.trace(X, y, self.check_finite, weight)
         activations = (*self.hidden_names, self.output_name)
         smoothed = self.takes_labels and self.loss_parameter != 0
@@ -418,12 +422,17 @@ class Core:
         """
         return Batch(*self._converted(X, y, sample_weight))
 
+    def _examples(self, X: Any) -> Any:
+        """Return X as ``engine`` takes it."""
+        if type(X) is np.ndarray and X.dtype is self._dtype:
+            return X
+        return as_examples(X, self._dtype, self.check_finite, self.engine.layer_sizes[0])
+
     def _converted(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
         """Return what `convert` does as a plain tuple, which is made in half the time."""
-        if type(X) is not np.ndarray or X.dtype is not self._dtype:
-            X = as_examples(X, self._dtype)
+        X = self._examples(X)
         if not (self.takes_labels and type(y) is np.ndarray and y.dtype is _INT64 and y.ndim == 1):
             y = as_targets(y, self._dtype, self._loss_name, self._n_outputs, self.check_finite)
         if sample_weight is not None:

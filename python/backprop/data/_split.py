@@ -7,19 +7,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from backprop.data._labels import as_classes
+
 
 def split_indices(
-    y: NDArray[Any], test_size: float | int, *, stratify: bool | None = None, seed: int = 0
+    y: ArrayLike,
+    test_size: float | int,
+    *,
+    stratify: bool | ArrayLike | None = None,
+    seed: int = 0,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row numbers of the two parts that `train_test_split` makes, each in ascending order."""
+    # An array has no index by which a series would be read.
+    y = np.asarray(y)
     m = len(y)
+    classes = _classes(y, stratify)
     n_test = _count(test_size, m)
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(m)
-    if stratify is None:
-        stratify = y.ndim == 1 and y.dtype.kind in "biuU"
-    if stratify:
-        shuffled = _interleave_classes(y[shuffled], shuffled)
+    if classes is not None:
+        shuffled = _interleave_classes(classes[shuffled], shuffled)
     return np.sort(shuffled[n_test:]), np.sort(shuffled[:n_test])
 
 
@@ -28,7 +35,7 @@ def train_test_split(
     y: ArrayLike,
     *,
     test_size: float | int = 0.2,
-    stratify: bool | None = None,
+    stratify: bool | ArrayLike | None = None,
     seed: int = 0,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Divide examples at random into a part to train on and a part to test on.
@@ -39,9 +46,9 @@ def train_test_split(
     y : array_like of shape (n_examples,) or (n_examples, n_outputs)
     test_size : float or int
         The share (0 < share < 1) or the number of examples of the test part.
-    stratify : bool, optional
-        Whether each class gets its share of both parts; by default if ``y`` is one-dimensional
-        and holds integers, Booleans or text.
+    stratify : bool or array_like (n_examples,), optional
+        Whether each class of ``y`` gets its share of both parts; by default if ``y`` is
+        one-dimensional and holds integers, Booleans or text. Or other classes that do.
     seed : int
         The same seed gives the same parts.
 
@@ -53,7 +60,9 @@ def train_test_split(
     Raises
     ------
     ValueError
-        If ``X`` and ``y`` differ in length, or a part would be empty.
+        If ``X`` and ``y`` differ in length, a part would be empty, or a class is missing.
+    TypeError
+        If the classes to stratify by are neither numbers nor text.
     """
     X, y = np.asarray(X), np.asarray(y)
     if len(X) != len(y):
@@ -62,6 +71,25 @@ def train_test_split(
         )
     train, test = split_indices(y, test_size, stratify=stratify, seed=seed)
     return X[train], X[test], y[train], y[test]
+
+
+def _classes(y: NDArray[Any], stratify: Any) -> NDArray[Any] | None:
+    """Return the classes that get their share of both parts, None for none."""
+    if stratify is None:
+        # Objects are text in a series of pandas; anything else in them is no class.
+        if y.ndim != 1 or y.dtype.kind not in "biuUOT":
+            return None
+        classes = as_classes(y)
+        return classes if classes.dtype.kind in "biuU" else None
+    if isinstance(stratify, bool | np.bool_):
+        return as_classes(y) if stratify else None
+    classes = as_classes(stratify)
+    if classes.shape != (len(y),):
+        raise ValueError(
+            f"`stratify` must be True, False, or one class for each of the {len(y)} examples, got "
+            f"shape {classes.shape}"
+        )
+    return classes
 
 
 def _interleave_classes(y: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -27,7 +27,7 @@ class Standardizer:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, X: ArrayLike, *, shared: bool = False) -> Standardizer:
+    def fit(cls, X: ArrayLike, *, shared: bool = False, name: str | None = None) -> Standardizer:
         """Measure the features of ``X``, in float64.
 
         Parameters
@@ -37,6 +37,8 @@ class Standardizer:
             Give all features one scale, the root of their mean variance. For features of one
             unit, such as pixels, that keeps a rarely used one from being blown up to the size
             of the others.
+        name : str, optional
+            What ``X`` is called in an error, where it has one column.
 
         Raises
         ------
@@ -48,12 +50,19 @@ class Standardizer:
             raise ValueError(
                 f"`X` must have shape (n_examples, n_features) with examples, got {X.shape}"
             )
-        mean = sum(block.sum(axis=0) for block in _blocks(X)) / len(X)
-        variance = sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(X)) / len(X)
+        # What overflows is found below, and said once.
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = sum(block.sum(axis=0) for block in _blocks(X)) / len(X)
+            variance = sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(X)) / len(X)
         if not np.isfinite(variance).all():
             column = int(np.flatnonzero(~np.isfinite(variance))[0])
+            if name is None:
+                raise ValueError(
+                    f"`X` must be finite and its squares must fit float64, column {column} does not"
+                )
             raise ValueError(
-                f"`X` must be finite and its squares must fit float64, column {column} does not"
+                f"{name} must be finite and its squares must fit float64, got values up to "
+                f"{np.abs(X).max():.3g}; scale it"
             )
         if shared:
             variance = np.full_like(variance, variance.mean())
@@ -79,7 +88,9 @@ class Standardizer:
             )
         Z = np.empty(X.shape, dtype=dtype)
         for start, block in zip(range(0, len(X), _ROWS), _blocks(X), strict=True):
-            Z[start : start + _ROWS] = (block - self.mean) / self.scale
+            # What does not fit the dtype becomes infinite, which no network takes.
+            with np.errstate(over="ignore"):
+                Z[start : start + _ROWS] = (block - self.mean) / self.scale
         return Z
 
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.float64]:

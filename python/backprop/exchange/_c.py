@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backprop.core.checks import texts
-from backprop.core.files import replace
+from backprop.core.files import replace, require_finite
 from backprop.core.network import Core
 from backprop.core.runtime import __version__
 from backprop.exchange._formulas import ACTIVATIONS, OUTPUTS
@@ -74,13 +74,7 @@ def check(net: Core, name: str) -> None:
             f"`name` must be a C identifier of ASCII letters, digits and _ that begins with a "
             f"letter, got {name!r}"
         )
-    for k, arrays in enumerate(zip(net.W, net.b, strict=True), 1):
-        for symbol, array in zip("Wb", arrays, strict=True):
-            if not np.isfinite(array).all():
-                raise ValueError(
-                    f"`{symbol}_{k}` must be finite to be written as C numbers; the network has "
-                    "diverged, train it again with a smaller `lr`"
-                )
+    require_finite(net)
 
 
 def parts(net: Core, name: str, metadata: dict[str, str]) -> Iterator[str]:

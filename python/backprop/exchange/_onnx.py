@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backprop.core.checks import texts
-from backprop.core.files import replace
+from backprop.core.files import replace, require_finite
 from backprop.core.network import Core
 from backprop.core.runtime import __version__
 from backprop.exchange._formulas import ACTIVATIONS, OUTPUTS
@@ -28,6 +28,7 @@ def to_onnx(
     net: Core, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write a network as an ONNX file; see `Network.to_onnx`."""
+    require_finite(net)
     needed("onnx", "to_onnx", "'backprop[onnx]'")
     model = _model(describe(net), net, texts("metadata", metadata))
     replace(path, [model.SerializeToString()])

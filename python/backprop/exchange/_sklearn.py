@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from backprop.core import facts
 from backprop.core.checks import known_name
+from backprop.core.files import require_finite
 from backprop.core.network import Core
 from backprop.exchange._assemble import Affine, assemble
 from backprop.exchange._optional import needed
@@ -61,6 +62,7 @@ def to_sklearn(net: Core, classes: ArrayLike | None = None) -> Any:
     if labels is not None and labels.ndim == 1:
         labels, coefs[-1], intercepts[-1] = _sorted(labels, coefs[-1], intercepts[-1])
         out_activation = "logistic" if len(labels) == 2 else "softmax"
+    require_finite(net)
     neural_network = needed("sklearn.neural_network", "to_sklearn", "scikit-learn")
     kind = neural_network.MLPRegressor if labels is None else neural_network.MLPClassifier
     estimator = kind(hidden_layer_sizes=net.layer_sizes[1:-1], activation=activation)

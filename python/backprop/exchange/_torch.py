@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from backprop.core import facts
+from backprop.core.files import require_finite
 from backprop.core.network import Core
 from backprop.exchange._assemble import Affine, assemble
 from backprop.exchange._optional import needed
@@ -72,6 +73,7 @@ def from_torch(
 
 def to_torch(net: Core, *, logits: bool = False) -> Sequential:
     """Return a network as an ``nn.Sequential``; see `Network.to_torch`."""
+    require_finite(net)
     torch = needed("torch", "to_torch", "torch")
     nn = torch.nn
     modules: list[Any] = []
@@ -116,6 +118,7 @@ def to_state_dict(net: Core, names: str = "layers.{}") -> dict[str, Tensor]:
     """
     if "{}" not in names:
         raise ValueError(f"`names` must hold {{}} for the number of the layer, got {names!r}")
+    require_finite(net)
     torch = needed("torch", "to_state_dict", "torch")
     return {
         f"{names.replace('{}', str(k))}.{part}": torch.from_numpy(array.copy())

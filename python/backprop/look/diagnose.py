@@ -1,6 +1,7 @@
 """Reasons why a network does not learn, as far as one batch shows them.
 
-Each check looks at one fault and returns the findings of it, none on a network in good health.
+Each check looks at one fault and returns the findings of it, none on a network in good health. What
+follows from another finding is listed behind those that stand for themselves, and names it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from backprop.core import facts
+from backprop.core import facts, scales
 from backprop.core.checks import integer, positive
+from backprop.core.inputs import dense
 
 if TYPE_CHECKING:
     from backprop.core.network import Core
     from backprop.core.trace import Trace
 
-# A column of X drowns the others if its root mean square is larger than the first number, or larger
-# than that of the median column by the second.
-_LARGE_FEATURE, _UNEVEN_FEATURES = 10.0, 100.0
-_SMALL_FEATURES = 0.01
 _IMBALANCE = 10.0
 # A good network may well have some units that do nothing, the more the deeper it is; a larger part
 # of a layer than this is a finding.
@@ -44,8 +42,9 @@ class Finding(NamedTuple):
     Attributes
     ----------
     fault : str
-        "dead units", "saturated units", "vanishing gradients", "exploding gradients",
-        "unscaled features", "imbalanced labels", "learning rate too high" or "too low".
+        "unscaled features", "unscaled targets", "imbalanced labels", "equal units",
+        "zero weights", "zero gradients", "dead units", "saturated units", "vanishing gradients",
+        "exploding gradients", "learning rate too high" or "too low".
     layer : int or None
         1..L, or None for a fault of the data or of the whole network.
     number : float
@@ -54,6 +53,8 @@ class Finding(NamedTuple):
         What was found.
     remedy : str
         What to try.
+    cause : str or None
+        The fault from which it follows, as far as can be told; its remedy comes first.
     """
 
     fault: str
@@ -61,9 +62,11 @@ class Finding(NamedTuple):
     number: float
     message: str
     remedy: str
+    cause: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.fault}: {self.message}\n  try: {self.remedy}"
+        follows = "" if self.cause is None else f"\n  follows from: {self.cause}"
+        return f"{self.fault}: {self.message}{follows}\n  try: {self.remedy}"
 
 
 class Diagnosis(list[Finding]):
@@ -81,20 +84,76 @@ def diagnose(network: Core, X: ArrayLike, y: ArrayLike, *, lr: float, n_examples
     n_examples = integer("n_examples", n_examples, 1)
     # All examples are checked before some are picked.
     examples, targets, _ = network.checked(X, y)
+    examples = dense(examples)
     # The rows are evenly spaced, so that sorted data do not show one class alone.
     rows = np.unique(np.linspace(0, len(examples) - 1, n_examples).astype(int))
     twin = network.astype("float64")
     batch = examples[rows].astype(np.float64), _as_float64(targets[rows])
     trace = twin.trace(*batch)
-    return Diagnosis(
-        [
-            *_features(examples),
-            *_labels(targets, network.layer_sizes[-1], network.output_name),
-            *_units(trace),
-            *_gradients(trace),
-            *_learning_rate(twin, batch, lr),
-        ]
-    )
+    least = _least_loss(network, batch[1])
+    baseline = _baseline(twin, batch) - least
+    has_learnt = trace.loss - least <= _LEARNT * baseline
+    findings = [
+        *_features(examples),
+        *(() if has_learnt else _targets(targets, network.layer_sizes[-1], network.output_name)),
+        *_labels(targets, network.layer_sizes[-1], network.output_name),
+        *_equal_units(twin),
+        *(() if has_learnt else _no_gradient(twin, trace)),
+        *_units(trace),
+        *_gradients(trace),
+        *_learning_rate(twin, batch, lr, baseline, least),
+    ]
+    return Diagnosis(_by_cause(findings))
+
+
+def _least_loss(network: Core, y: NDArray[Any]) -> float:
+    """Return the loss of outputs that equal the targets: t - t log t for "poisson", else 0."""
+    if network.loss_name != "poisson":
+        return 0.0
+    logs = np.log(y, out=np.zeros_like(y), where=y > 0)
+    return float((y - y * logs).reshape(len(y), -1).sum(axis=1).mean())
+
+
+def _baseline(twin: Core, batch: tuple[NDArray[Any], NDArray[Any]]) -> float:
+    """Return the loss of the network with a last layer of zeros, which knows nothing."""
+    ignorant = twin.copy()
+    for last in (ignorant.W[-1], ignorant.b[-1]):
+        last[...] = 0
+    return ignorant.loss(*batch)
+
+
+# What may follow from a fault, where that is found as well.
+_CONSEQUENCES = {
+    "unscaled features": (
+        "dead units",
+        "saturated units",
+        "vanishing gradients",
+        "exploding gradients",
+        "learning rate too high",
+        "learning rate too low",
+    ),
+    "unscaled targets": ("exploding gradients", "learning rate too high", "learning rate too low"),
+    "zero weights": ("equal units", "dead units", "vanishing gradients", "learning rate too low"),
+    "dead units": ("zero gradients",),
+}
+
+
+def _by_cause(findings: list[Finding]) -> list[Finding]:
+    """Give consequences their cause, and put them behind what stands for itself."""
+    found = {finding.fault for finding in findings}
+    causes, consequences = [], []
+    for finding in findings:
+        cause = next(
+            (c for c, faults in _CONSEQUENCES.items() if c in found and finding.fault in faults),
+            None,
+        )
+        if cause is None:
+            causes.append(finding)
+            continue
+        # A remedy for the symptom, such as a tiny learning rate, would not help.
+        remedy = f"the remedy for {cause} first, and diagnose again"
+        consequences.append(finding._replace(cause=cause, remedy=remedy))
+    return [*causes, *consequences]
 
 
 def _as_float64(targets: NDArray[Any]) -> NDArray[Any]:
@@ -102,22 +161,31 @@ def _as_float64(targets: NDArray[Any]) -> NDArray[Any]:
 
 
 def _features(X: NDArray[Any]) -> Iterator[Finding]:
-    # einsum makes no array of squares, for which the memory may not suffice.
-    sizes = np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X))
-    varied = sizes[sizes > 0]
-    if not len(varied):
+    size = scales.features(X)
+    if size is None:
         return
-    j, largest, usual = int(sizes.argmax()), float(sizes.max()), float(np.median(varied))
     remedy = "standardise the columns of X: subtract the mean, divide by the standard deviation"
-    if largest > _LARGE_FEATURE or largest > _UNEVEN_FEATURES * usual:
+    message = f"no column of X has a root mean square above {size.number:.3g}"
+    if size.is_large:
         message = (
-            f"column {j} of X has a root mean square of {largest:.3g}, the median column "
-            f"{usual:.3g}"
+            f"column {size.column} of X has a root mean square of {size.number:.3g}, the median "
+            f"column {size.usual:.3g}"
         )
-        yield Finding("unscaled features", None, largest, message, remedy)
-    elif largest < _SMALL_FEATURES:
-        message = f"no column of X has a root mean square above {largest:.3g}"
-        yield Finding("unscaled features", None, largest, message, remedy)
+    yield Finding("unscaled features", None, size.number, message, remedy)
+
+
+def _targets(y: NDArray[Any], p: int, output: str) -> Iterator[Finding]:
+    """Find quantities far from the size of 1, which a network puts out in the beginning."""
+    size = scales.targets(y) if output in ("linear", "exp") else None
+    if size is None or (output == "exp" and not size.is_large):
+        return
+    which = "y" if p == 1 else f"column {size.column} of y"
+    message = (
+        f"{which} has a root mean square of {size.number:.3g}, where the outputs of a network "
+        "begin at about 1"
+    )
+    remedy = scales.remedy_for_targets(size, output, p)
+    yield Finding("unscaled targets", None, size.number, message, remedy)
 
 
 def _labels(y: NDArray[Any], p: int, output: str) -> Iterator[Finding]:
@@ -140,6 +208,43 @@ def _labels(y: NDArray[Any], p: int, output: str) -> Iterator[Finding]:
         if ratio > _IMBALANCE:
             message = f"{share:.1%} of the targets of output {unit} are 1"
             yield Finding("imbalanced labels", None, ratio, message, remedy)
+
+
+def _equal_units(network: Core) -> Iterator[Finding]:
+    """Find hidden units with the same weights in and out: they get one gradient and stay equal."""
+    for k in range(1, len(network.W)):
+        own = np.column_stack([network.W[k - 1], network.b[k - 1], network.W[k].T])
+        n_units, counts = len(own), np.unique(own, axis=0, return_counts=True)[1]
+        n_different = len(counts)
+        if n_different == n_units:
+            continue
+        n_equal = int(counts[counts > 1].sum())
+        which = f"all {n_units} units" if n_different == 1 else f"{n_equal} of the {n_units} units"
+        message = (
+            f"{which} of layer {k} have the same weights, in and out, as another: they get the "
+            "same gradient and learn as one"
+        )
+        remedy = 'weights drawn at random, as by init="he" or init="glorot"'
+        share = 1 - n_different / n_units
+        yield Finding("equal units", k, share, message, remedy)
+
+
+def _no_gradient(network: Core, trace: Trace) -> Iterator[Finding]:
+    """Find layers whose weights get a gradient of exactly 0, while the loss is high."""
+    stuck = [t.k for t in trace[1:] if not t.grad_W.any()]
+    if not stuck:
+        return
+    L = len(network.W)
+    which = f"layer {stuck[0]}" if len(stuck) == 1 else f"layers {', '.join(map(str, stuck))}"
+    message = f"the loss of {trace.loss:.3g} has a gradient of 0 for all weights of {which}"
+    zero = [k for k in range(1, L + 1) if not network.W[k - 1].any()]
+    if zero:
+        message += f": all weights of layer{'s' if len(zero) > 1 else ''} "
+        message += f"{', '.join(map(str, zero))} are 0, and let none through"
+        remedy = 'weights drawn at random, as by init="he" or init="glorot"'
+    else:
+        remedy = 'new weights, biases that start at 0, or an activation without flat sides: "tanh"'
+    yield Finding("zero weights" if zero else "zero gradients", stuck[-1], 0.0, message, remedy)
 
 
 def _units(trace: Trace) -> Iterator[Finding]:
@@ -190,7 +295,7 @@ def _gradients(trace: Trace) -> Iterator[Finding]:
 
 
 def _learning_rate(
-    twin: Core, batch: tuple[NDArray[Any], NDArray[Any]], lr: float
+    twin: Core, batch: tuple[NDArray[Any], NDArray[Any]], lr: float, baseline: float, least: float
 ) -> Iterator[Finding]:
     """Hold the change of the loss that −η‖∇θ‖² predicts against the one that comes."""
     theta, gradients = twin.theta.copy(), twin.gradients(*batch)
@@ -213,12 +318,10 @@ def _learning_rate(
     # This is the longest step that still gains half of what is predicted for it.
     longer = _rescaled(lr, 2, lambda rate: change(2 * rate) < -rate * squared_norm)
     better = change(longer)
-    for last in (twin.W[-1], twin.b[-1]):
-        last[...] = 0
     if (
         longer >= _SHORT * lr
-        and better < -_WORTH * gradients.loss
-        and gradients.loss > _LEARNT * twin.loss(*batch)
+        and better < -_WORTH * (gradients.loss - least)
+        and gradients.loss - least > _LEARNT * baseline
     ):
         message += f"as -lr ‖∇θ‖² predicts; one with lr = {longer:.1g} by {better:+.3g}"
         remedy = f"lr = {longer:.1g}"

@@ -18,12 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 from backprop.core.checks import integer
 from backprop.core.inputs import as_examples
 from backprop.core.network import Core
+from backprop.core.trace import Trace
 from backprop.look.explanation import Explanation, Factor, Path
 from backprop.reference import ACTIVATIONS, OUTPUTS
 from backprop.reference.thin import TALK_TO_HIDDEN, TALK_TO_OUTPUT, TALK_TO_WEIGHT
 
 __all__ = ["Explanation", "Factor", "Path", "explain", "strongest_weight"]
 
+# A loss of this part of that of a network which knows nothing is next to nothing.
+_LITTLE = 1e-4
 # The sum over the paths and the engine's gradient may be apart by so much, relative to the sum of
 # the paths' magnitudes.
 _TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
@@ -33,14 +36,17 @@ def explain(
     network: Core,
     x: ArrayLike,
     y: ArrayLike,
-    weight: tuple[int, int, int],
+    weight: tuple[int, int, int] | None = None,
     *,
     n_paths: int = 10,
 ) -> Explanation:
     """Explain one derivative of the loss of one example; see `Network.explain`."""
-    k, i, j = _checked_weight(network.layer_sizes, weight)
+    chosen = weight is None
+    if weight is not None:
+        weight = _checked_weight(network.layer_sizes, weight)
     n_paths = integer("n_paths", n_paths, 1)
     X, Y = one_example(network, x, y)
+    k, i, j = strongest_weight(network, X, Y) if weight is None else weight
     sweep = _Sweep(network, X, Y, k)
     gradient = float(network.gradients(X, Y).W[k - 1][i, j])
     h_below = float(sweep.trace[k - 1].H[0, j])
@@ -68,7 +74,29 @@ def explain(
         total=total,
         magnitude=magnitude,
         gradient=gradient,
+        chosen=chosen,
+        blameless=_is_blameless(network, X, Y, sweep.trace),
     )
+
+
+def _is_blameless(network: Core, X: NDArray[Any], Y: NDArray[Any], trace: Trace) -> bool:
+    """Whether the loss of an example, or what it asks of the output, is next to nothing.
+
+    The measure is what the network would have with a last layer of zeros, which knows nothing: a
+    loss by itself has no scale.
+    """
+    # The loss "poisson" may be 0 or less wherever the output is.
+    says_much = network.loss_name != "poisson"
+    if says_much and trace.loss == 0:
+        return True
+    ignorant = network.copy()
+    for last in (ignorant.W[-1], ignorant.b[-1]):
+        last[...] = 0
+    before = ignorant.trace(X, Y)
+    L = len(network.layer_sizes) - 1
+    asked, asked_before = (float(np.abs(t[L].grad_A).max()) for t in (trace, before))
+    lost_little = says_much and trace.loss <= _LITTLE * before.loss
+    return lost_little or asked <= _LITTLE * asked_before
 
 
 def strongest_weight(

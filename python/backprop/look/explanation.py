@@ -70,6 +70,10 @@ class Explanation:
         The sum of their magnitudes; (magnitude ± total) / 2 push up and down.
     gradient : float
         The engine's own, of `Network.gradients`.
+    chosen : bool
+        Whether the weight was chosen for having the largest derivative of its layer.
+    blameless : bool
+        Whether the loss is next to nothing beside that of a network which knows nothing.
     """
 
     def __init__(
@@ -83,6 +87,8 @@ class Explanation:
         total: float,
         magnitude: float,
         gradient: float,
+        chosen: bool = False,
+        blameless: bool = False,
     ) -> None:
         self.layer_sizes = layer_sizes
         self.weight = weight
@@ -94,6 +100,7 @@ class Explanation:
         self.total = total
         self.magnitude = magnitude
         self.gradient = gradient
+        self.chosen, self.blameless = chosen, blameless
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -123,8 +130,19 @@ def text(e: Explanation) -> str:
         f"  W_{k}[{i}, {j}] = {e.value:.6g}",
         f"  the note's W_{_subscript(k, i + 1, j + 1)}: it counts units from 1, [brackets] count "
         "from 0 as NumPy does",
-        "",
     ]
+    if e.chosen:
+        lines.append(
+            f"  chosen because its derivative is the largest of layer {k}"
+            if e.gradient
+            else f"  chosen as the first of layer {k}, all of whose derivatives are 0"
+        )
+    if e.blameless:
+        lines.append(
+            "  nobody: the loss is next to nothing, so there is nothing to blame; what follows is "
+            "how the rest of it comes about"
+        )
+    lines.append("")
     lines += _one_path(e) if e.n_paths == 1 else _many_paths(e)
     lines += ["", *_table(_sums(e)), "", _meaning(e)]
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from backprop.core import facts
 from backprop.core.checks import integer
 from backprop.core.gradients import split
+from backprop.core.inputs import dense
 from backprop.core.network import Core
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def check_gradients(
     n_entries = integer("n_entries", n_entries, 1)
     # All examples are checked before some are picked.
     batch = network.checked(X, y)
-    examples, targets = batch.X[:n_examples], batch.y[:n_examples]
+    examples, targets = dense(batch.X)[:n_examples], batch.y[:n_examples]
     compiled = network.gradients(examples, targets)
     W, b = ([array.tolist() for array in arrays] for arrays in (network.W, network.b))
     hidden = list(network.hidden_names) if reference_hidden is None else reference_hidden

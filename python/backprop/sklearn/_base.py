@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import update_wrapper
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +22,7 @@ from backprop.network import Network
 from backprop.sklearn import _lbfgs, _weights
 from backprop.sklearn._parameters import CONSTRAINTS, hidden_names, layer_sizes
 from backprop.sklearn._progress import Progress
-from backprop.sklearn._rows import rows
+from backprop.sklearn._rows import naming_what_is_missing, rows
 from backprop.sklearn._stochastic import Epochs
 from backprop.sklearn._validation import Validation, split
 from backprop.training.optimizers import LBFGS
@@ -35,6 +38,18 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     loss_curve_: list[float]
     best_loss_: Any  # float or None
+    _best_theta: NDArray[Any] | None
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if BaseMultilayerPerceptron in cls.__bases__:
+            # Python's own messages about its arguments name a function as it was defined.
+            own = BaseMultilayerPerceptron.fit.__wrapped__
+            copy: Any = FunctionType(own.__code__, own.__globals__, own.__name__, own.__defaults__)
+            copy = update_wrapper(copy, own)
+            copy.__kwdefaults__, copy.__qualname__ = own.__kwdefaults__, f"{cls.__name__}.fit"
+            del copy.__wrapped__
+            cls.fit = _fit_context(prefer_skip_nested_validation=True)(copy)  # type: ignore[method-assign]
 
     @abstractmethod
     def __init__(self, **parameters: Any) -> None:
@@ -102,7 +117,20 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
             If a parameter, X, y or a weight is not what it should be, or the weights of the network
             did not stay finite.
         """
-        return self._fit(X, y, sample_weight, eval_set, incremental=False)
+        with self._unless_refused() as progress:
+            return self._fit(X, y, sample_weight, eval_set, progress=progress, incremental=False)
+
+    @contextmanager
+    def _unless_refused(self) -> Iterator[Progress]:
+        """Put every attribute back where a call is refused before the training has begun."""
+        before, progress = dict(vars(self)), Progress(self)
+        try:
+            yield progress
+        except BaseException:
+            if not progress.has_begun:
+                self.__dict__.clear()
+                self.__dict__.update(before)
+            raise
 
     @property
     def network_(self) -> Network:
@@ -112,10 +140,16 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         return self._network
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None, *, incremental: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        eval_set: Any = None,
+        *,
+        progress: Progress,
+        incremental: bool,
     ) -> Any:
         hidden = layer_sizes(self.hidden_layer_sizes)
-        progress = Progress(self)
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = self._check_X_y(X, y, reset=first_pass)
         self._check_classes(y, incremental)
@@ -125,10 +159,12 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         y = self._encode(y)
         self.n_outputs_ = y.shape[1]
         self._random_state = check_random_state(self.random_state)
+        units = [X.shape[1], *hidden, self.n_outputs_]
         if first_pass:
-            self._initialize([X.shape[1], *hidden, self.n_outputs_], X.dtype)
+            self._initialize(units, X.dtype)
         else:
             self._adopt()
+            self._take_over(units)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         with limited(self.n_threads):
@@ -170,13 +206,51 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
             self._start_validation_curves(True)
         Epochs(self, X, y, sample_weight, train, validation, incremental).run(progress)
 
+    def _take_over(self, units: Sequence[int]) -> None:
+        """Go on with the present weights under the parameters as they are set now.
+
+        Raises
+        ------
+        ValueError
+            If the weights do not fit them.
+        """
+        old = self._network
+        if list(old.layer_sizes) != units:
+            raise ValueError(
+                f"`hidden_layer_sizes` and `y` must fit the weights of the previous call, of sizes "
+                f"{list(old.layer_sizes)}, got {units}; for new weights set warm_start=False and "
+                "call fit"
+            )
+        net = self._untrained(units, old.dtype)
+        if net.same_architecture(old):
+            return
+        net.theta[...] = old.theta
+        self._show(net)
+        # Losses and scores of another function are no measure of this one.
+        self._no_improvement_count = 0
+        self._best_theta = None
+        if self._is_stochastic():
+            self._start_curve()
+            self._start_validation_curves(bool(self.early_stopping))
+
     def _initialize(self, units: Sequence[int], dtype: np.dtype[Any]) -> None:
         self.n_iter_ = 0
         self.t_ = 0
         self.n_layers_ = len(units)
+        net = self._untrained(units, dtype)
+        _weights.initialize(net, self._random_state)
+        self._show(net)
+        self._no_improvement_count = 0
+        self._best_theta = None
+        if self._is_stochastic():
+            self._start_curve()
+            self._start_validation_curves(bool(self.early_stopping))
+
+    def _untrained(self, units: Sequence[int], dtype: np.dtype[Any]) -> Network:
+        """Return a network of zeros as the parameters have it."""
         output, loss = self._output_and_loss()
         self.out_activation_ = OUTPUTS[output].sklearn
-        net = Network(
+        return Network(
             units,
             hidden=hidden_names(self.activation, len(units) - 2),
             output=output,
@@ -185,13 +259,6 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
             dtype=dtype,
             check_finite=False,
         )
-        _weights.initialize(net, self._random_state)
-        self._show(net)
-        self._no_improvement_count = 0
-        self._best_theta: NDArray[Any] | None = None
-        if self._is_stochastic():
-            self._start_curve()
-            self._start_validation_curves(bool(self.early_stopping))
 
     def _start_curve(self) -> None:
         self.loss_curve_ = []
@@ -282,7 +349,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return Y_hat (m, n_outputs) for X as users have it."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        with naming_what_is_missing(X=X):
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         self._adopt()
         net = self._network
         with limited(self.n_threads):

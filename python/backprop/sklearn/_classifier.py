@@ -16,8 +16,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
+from backprop.core.warn import relayed
 from backprop.sklearn._base import BaseMultilayerPerceptron
 from backprop.sklearn._parameters import CONSTRAINTS
+from backprop.sklearn._rows import naming_what_is_missing
 
 
 class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
@@ -134,11 +136,12 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
                 "sklearn.utils.compute_class_weight('balanced', classes=classes, y=y) gives for a "
                 "large sample as a dict"
             )
-        if _check_partial_fit_first_call(self, classes):
-            self._label_binarizer = LabelBinarizer()
-            multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer.fit(y if multilabel else classes)
-        return self._fit(X, y, sample_weight, incremental=True)
+        with self._unless_refused() as progress:
+            if _check_partial_fit_first_call(self, classes):
+                self._label_binarizer = LabelBinarizer()
+                multilabel = type_of_target(y).startswith("multilabel")
+                self._label_binarizer.fit(y if multilabel else classes)
+            return self._fit(X, y, sample_weight, progress=progress, incremental=True)
 
     def predict(self, X: Any) -> Any:
         """Return the most probable class (m,), or the indicators of the labels (m, n_labels)."""
@@ -159,17 +162,19 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         return log_Y_hat
 
     def _check_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        with naming_what_is_missing(X=X):
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse=["csr", "csc"],
+                multi_output=True,
+                dtype=(np.float64, np.float32),
+                reset=reset,
+            )
         if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+            with relayed():
+                y = column_or_1d(y, warn=True)
         return X, y
 
     def _check_classes(self, y: Any, incremental: bool) -> None:

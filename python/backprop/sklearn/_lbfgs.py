@@ -12,6 +12,7 @@ from sklearn.utils.parallel import _get_threadpool_controller
 
 from backprop.core.gradients import split
 from backprop.core.inputs import Batch
+from backprop.core.warn import relayed
 from backprop.network import Network
 from backprop.sklearn._progress import Progress
 from backprop.sklearn._rows import rows
@@ -70,6 +71,7 @@ def fit(
             raise StopIteration
         progress.call("on_epoch_begin")
 
+    progress.begin()
     estimator.n_iter_ = 0
     # A callback is given only where somebody watches, because what SciPy prepares for it takes as
     # long as the gradient of a small network.
@@ -89,7 +91,8 @@ def fit(
     net.theta[...] = result.x
     estimator.loss_ = reported(result.x, result.fun)
     if result.status != _STOPPED_BY_CALLBACK:
-        estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
+        with relayed():
+            estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
 
 
 def _optimizer(estimator: Any) -> LBFGS:

@@ -49,6 +49,11 @@ def _schedule(estimator: Any) -> Any:
     return SCHEDULES[schedule]
 
 
+def _rate_settings(estimator: Any) -> tuple[Any, float, float]:
+    """Return the schedule, its power and the first learning rate."""
+    return _schedule(estimator), estimator.power_t, float(estimator.learning_rate_init)
+
+
 class Optimizer:
     """An optimizer with its state, and the learning rate.
 
@@ -60,16 +65,31 @@ class Optimizer:
 
     def __init__(self, estimator: Any, seed: int) -> None:
         self._name, self._options = _rule(estimator)
-        self._schedule = _schedule(estimator)
-        self._power_t = estimator.power_t
         self._seed = seed
         self._epoch = 0
-        self._lr = self.learning_rate = float(estimator.learning_rate_init)
-        self._plateau = Plateau(self._lr)
+        self._read_rate(estimator)
         self._trainer: Trainer | None = None
         self._made_for: Any = None
         self._batch_size = 0
         self._saved: tuple[Any, ...] = ({}, 0)
+
+    def _read_rate(self, estimator: Any) -> None:
+        self._rate_settings = _rate_settings(estimator)
+        self._schedule, self._power_t, self._lr = self._rate_settings
+        self.learning_rate = self._lr
+        self._plateau = Plateau(self._lr)
+
+    def goes_on(self, estimator: Any) -> bool:
+        """Whether the estimator still has this rule, to go on with its state.
+
+        The learning rate and its schedule begin anew where their parameters have changed.
+        """
+        if (self._name, self._options) != _rule(estimator):
+            return False
+        # A pickle of an earlier version does not know what it was made of.
+        if getattr(self, "_rate_settings", None) not in (None, _rate_settings(estimator)):
+            self._read_rate(estimator)
+        return True
 
     def trainer(
         self, net: Network, n_examples: int, batch_size: int, alpha: float, dropout: list[float]

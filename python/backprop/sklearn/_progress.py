@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from backprop.core.checks import flag
 from backprop.network import Network
 from backprop.training import checked_callbacks
 from backprop.training.callbacks import Callback
@@ -17,7 +20,7 @@ class Progress:
     estimator : estimator
         In training: its ``loss_curve_``, ``coefs_`` and the rest are those of this epoch.
     stop : bool
-        Set it to end training after the present epoch.
+        Set it to end training after the present epoch. Nothing else can be set.
 
     Raises
     ------
@@ -26,8 +29,10 @@ class Progress:
     """
 
     def __init__(self, estimator: Any) -> None:
-        self.estimator = estimator
-        self.stop = False
+        self._estimator = estimator
+        self._stop = False
+        # Whether the training itself has begun, before which `fit` may still be refused.
+        self._has_begun = False
         self._callbacks: list[Any] = checked_callbacks(estimator.callbacks or ())
         for callback in self._callbacks:
             for hook in ("on_batch_begin", "on_batch_end"):
@@ -36,6 +41,36 @@ class Progress:
                         f"`callbacks` of an estimator must do without {hook}, which "
                         f"{type(callback).__name__} has; use Network.fit for it"
                     )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name != "stop":
+            raise AttributeError(
+                f"`progress.{name}` must be left alone: a callback can set `progress.stop`"
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def estimator(self) -> Any:
+        """The estimator in training."""
+        return self._estimator
+
+    @property
+    def stop(self) -> bool:
+        """Whether to end training after the present epoch."""
+        return self._stop
+
+    @stop.setter
+    def stop(self, value: Any) -> None:
+        self._stop = flag("progress.stop", bool(value) if isinstance(value, np.bool_) else value)
+
+    def begin(self) -> None:
+        """Say that nothing is refused from here on."""
+        self._has_begun = True
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the training itself has begun."""
+        return self._has_begun
 
     def call(self, hook: str) -> None:
         """Call a hook of every callback."""

@@ -14,8 +14,10 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
+from backprop.core.warn import relayed
 from backprop.sklearn._base import BaseMultilayerPerceptron
 from backprop.sklearn._parameters import CONSTRAINTS
+from backprop.sklearn._rows import naming_what_is_missing
 
 
 class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
@@ -110,7 +112,8 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         -------
         self
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        with self._unless_refused() as progress:
+            return self._fit(X, y, sample_weight, progress=progress, incremental=True)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return Y_hat, (m,) for one output and (m, n_outputs) for several."""
@@ -118,18 +121,21 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         return Y_hat.ravel() if self.n_outputs_ == 1 else Y_hat
 
     def _check_X_y(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        y = _numbers(y)
+        with naming_what_is_missing(X=X, y=y):
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse=["csr", "csc"],
+                multi_output=True,
+                y_numeric=True,
+                dtype=(np.float64, np.float32),
+                reset=reset,
+            )
         if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+            with relayed():
+                y = column_or_1d(y, warn=True)
         if self.loss == "poisson" and y.min() < 0:
             raise ValueError(f"loss='poisson' requires y >= 0, got {y.min()}.")
         return X, y
@@ -176,3 +182,26 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _numbers(y: Any) -> Any:
+    """Return targets that are numbers written as text as numbers; others as they are.
+
+    Raises
+    ------
+    ValueError
+        If a text is no number.
+    """
+    try:
+        array = np.asarray(y)
+    except ValueError:
+        # Rows of different lengths are for scikit-learn to refuse.
+        return y
+    if array.dtype.kind not in "OUST":
+        return y
+    if array.dtype.kind == "O" and not any(isinstance(v, str | bytes) for v in array.ravel()):
+        return y
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"y must hold numbers, or numbers as text: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from backprop.core.inputs import Batch
+from backprop.core.warn import warn
 from backprop.sklearn._optimizer import Optimizer
 from backprop.sklearn._parameters import dropout_rates
 from backprop.sklearn._progress import Progress
@@ -57,7 +57,11 @@ class Epochs:
         )
         batch_size = _batch_size(estimator.batch_size, self._n)
         dropout = dropout_rates(estimator.dropout, len(net.layer_sizes) - 2)
-        if not incremental or not hasattr(estimator, "_optimizer"):
+        if not (
+            incremental
+            and hasattr(estimator, "_optimizer")
+            and estimator._optimizer.goes_on(estimator)
+        ):
             # A seed is drawn for the masks of dropout alone, which scikit-learn does not have:
             # everything else is drawn as there.
             seed = estimator._random_state.randint(2**31) if dropout else 0
@@ -77,6 +81,7 @@ class Epochs:
     def run(self, progress: Progress) -> None:
         """Train until nothing improves, or ``max_iter`` epochs are over."""
         est = self._estimator
+        progress.begin()
         try:
             est.n_iter_ = 0
             for _ in range(est.max_iter):
@@ -101,14 +106,13 @@ class Epochs:
                 if progress.stop or self._incremental:
                     break
                 if est.n_iter_ == est.max_iter:
-                    warnings.warn(
+                    warn(
                         f"Stochastic Optimizer: Maximum iterations ({est.max_iter}) "
                         "reached and the optimization hasn't converged yet.",
                         ConvergenceWarning,
-                        stacklevel=2,
                     )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            warn("Training interrupted by user.")
         if est.early_stopping and est._best_theta is not None:
             self._theta[...] = est._best_theta
 
@@ -148,10 +152,7 @@ def _batch_size(batch_size: Any, n_examples: int) -> int:
     if isinstance(batch_size, str):
         return min(200, n_examples)
     if batch_size > n_examples:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=2,
-        )
+        warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
     return int(np.clip(batch_size, 1, n_examples))
 
 

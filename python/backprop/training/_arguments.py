@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backprop.core.checks import flag, integer
+from backprop.core.checks import flag, integer, known_name
 from backprop.training._checkpoint import newest
 from backprop.training.callbacks import Callback, Checkpoint, EarlyStopping, Run
 
@@ -74,8 +74,18 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
             raise TypeError(f"`callbacks` must hold objects, got the class {callback.__name__}")
         if not isinstance(callback, Callback) and not callable(callback):
             raise TypeError(f"`callbacks` must be callable, or a Callback, got {callback!r}")
+        if isinstance(callback, Callback):
+            _refuse_unknown_hooks(callback)
         checked.append(callback if isinstance(callback, Callback) else _EpochEnd(callback))
     return checked
+
+
+def _refuse_unknown_hooks(callback: Callback) -> None:
+    """Refuse methods that are named like hooks and that nobody would call."""
+    hooks = [name for name in dir(Callback) if name.startswith("on_")]
+    for name in dir(callback):
+        if name.startswith("on_") and name not in hooks:
+            known_name(f"hook of {type(callback).__name__}", name, hooks)
 
 
 def checked_stopping(early_stopping: Any) -> EarlyStopping | None:

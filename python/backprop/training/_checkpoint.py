@@ -14,6 +14,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ class Saved(NamedTuple):
     state: Tensors
     history: dict[str, list[float]]
     best_theta: NDArray[Any] | None
+    set_lr: float | None = None
 
 
 def write(path: str, network: Core, saved: Saved) -> None:
@@ -57,6 +59,8 @@ def write(path: str, network: Core, saved: Saved) -> None:
         "settings": saved.settings,
         "history": list(saved.history),
     }
+    if saved.set_lr is not None:
+        about["set_lr"] = saved.set_lr
     files.save(network, path, metadata={_KEY: json.dumps(about)}, tensors=tensors)
 
 
@@ -124,7 +128,10 @@ def _saved(
             raise ValueError(f"its tensor {name!r} must be finite, got NaN or infinity")
     best = flat.pop("best.theta", None)
     state = {name.removeprefix("optimizer."): array for name, array in flat.items()}
-    return Saved(counts[0], counts[1], settings, state, history, best)
+    set_lr = about.get("set_lr")
+    if not (set_lr is None or (isinstance(set_lr, float) and 0 <= set_lr < inf)):
+        raise ValueError("its learning rate is damaged")
+    return Saved(counts[0], counts[1], settings, state, history, best, set_lr)
 
 
 def require_same_settings(path: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backprop.core import engine
-from backprop.core.inputs import Batch, as_examples, as_weights, check_finite
+from backprop.core.inputs import Batch, CompressedRows, as_examples, as_weights, check_finite
 from backprop.core.network import Core
 from backprop.training.losses import CustomLoss
 
@@ -24,7 +24,7 @@ class ArrayData:
 
     def __init__(self, examples: Batch, rows: Rows | None, batch_size: int) -> None:
         self.examples, self.rows = examples, rows
-        self.n_examples = len(examples.X) if rows is None else len(rows)
+        self.n_examples = examples.n_examples if rows is None else len(rows)
         self.batch_size = min(batch_size, self.n_examples)
         self.n_batches = -(-self.n_examples // self.batch_size)
         self._place: Rows | None = None
@@ -124,21 +124,28 @@ def checked_examples(
     if loss is not None:
         return _for_loss(network, X, y, sample_weight)
     batch = network.convert(X, y, sample_weight)
-    if batch.X.ndim != 2 or len(batch.X) == 0:
+    if batch.X.ndim != 2 or batch.n_examples == 0:
         return network.checked(*batch)
     if network.check_finite:
-        check_finite(X=batch.X, y=batch.y)
+        X = batch.X[0] if isinstance(batch.X, CompressedRows) else batch.X
+        check_finite(X=X, y=batch.y)
     return network.checked(*batch) if fully else batch
 
 
 def _for_loss(network: Core, X: Any, y: Any, sample_weight: Any) -> Batch:
     """Return examples for a loss of the user's own: X and weights checked, y as it was given."""
     weight = None if sample_weight is None else as_weights(sample_weight, network.dtype)
-    batch = Batch(as_examples(X, network.dtype), np.asarray(y), weight)
+    n_features, n_outputs = network.layer_sizes[0], network.layer_sizes[-1]
+    X = as_examples(X, network.dtype, network.check_finite, n_features)
+    y = np.asarray(y)
+    batch = Batch(X, y, weight)
     network.mapped(batch._replace(y=None), check_finite=network.check_finite)
-    if batch.y.ndim == 0 or len(batch.y) != len(batch.X):
+    if y.ndim == 0 or len(y) != batch.n_examples:
         raise ValueError(
-            f"`y` must have one entry for each of the {len(batch.X)} examples of `X`, got shape "
-            f"{batch.y.shape}"
+            f"`y` must have one entry for each of the {batch.n_examples} examples of `X`, got "
+            f"shape {y.shape}"
         )
+    if n_outputs == 1 and y.ndim == 1:
+        # As A_L, whose shape is (m, 1): their difference would otherwise be (m, m).
+        batch = batch._replace(y=y[:, np.newaxis])
     return batch

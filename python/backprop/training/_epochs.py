@@ -24,10 +24,10 @@ class EpochResult(NamedTuple):
 class Hooks(NamedTuple):
     """Functions around each batch; where there are any, each batch is a call of its own.
 
-    ``before(index, lr)``, ``after(loss)``; the latter returns whether to stop.
+    ``before(index, lr)`` returns the learning rate to use, ``after(loss)`` whether to stop.
     """
 
-    before: Callable[[int, float], None]
+    before: Callable[[int, float], float]
     after: Callable[[float], bool]
 
 
@@ -61,9 +61,9 @@ class Epochs:
             if batch_weight == 0:
                 # The core's own epoch takes no step for a batch without weight either.
                 continue
-            self.trainer.reserve(len(batch.X))
+            self.trainer.reserve(batch.n_examples)
             if self._hooks is not None:
-                self._hooks.before(index, lr)
+                lr = self._hooks.before(index, lr)
             loss, failed = self.trainer.epoch(batch, None, lr)
             if failed >= 0:
                 return EpochResult(loss, index)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop.core import runtime
+from backprop.core import runtime, scales
 from backprop.core.errors import DivergenceError
 from backprop.core.inputs import all_finite
 from backprop.core.network import Core
@@ -36,6 +36,7 @@ class Training(Run):
         super().__init__(network, course.epochs, course.initial_epoch, settings.lr)
         self._settings, self._inputs, self._course = settings, inputs, course
         self._callbacks = course.callbacks
+        self._has_lr = not settings.full_batch
         evaluation = inputs.evaluation
         self._stopping = course.early_stopping
         self._watch = Watch(
@@ -90,6 +91,8 @@ class Training(Run):
             epoch = self.epoch
             rates = self._rates(epoch)
             self._call("on_epoch_begin")
+            if self._set_lr is not None:
+                rates = self._set_lr
             loss, failed_batch = steps.run(epoch, rates)
             if failed_batch >= 0:
                 proven = epoch if failed_batch > 0 or epoch == start else epoch - 1
@@ -129,14 +132,23 @@ class Training(Run):
         settings = self._settings
         schedule, lr = settings.schedule, settings.lr
         if isinstance(schedule, ReduceOnPlateau):
+            self._hand_to_plateau()
             lr = self._plateau.lr
-        if isinstance(schedule, Constant | ReduceOnPlateau):
-            self.lr = lr
+        if self._set_lr is not None:
+            lr = self._set_lr
+        if isinstance(schedule, Constant | ReduceOnPlateau) or self._set_lr is not None:
+            self._lr = lr
             return lr
         # An iterable without a length counts as one batch: its rate changes from epoch to epoch.
         rates = schedule.rates(lr, epoch, self.epochs, self._inputs.data.n_batches or 1)
-        self.lr = float(rates[0])
+        self._lr = float(rates[0])
         return rates
+
+    def _hand_to_plateau(self) -> None:
+        """Let the schedule go on from the rate that a callback has set."""
+        if self._set_lr is not None:
+            self._plateau = self._plateau._replace(lr=self._set_lr)
+            self._set_lr = None
 
     def _end_epoch(self, loss: float) -> bool:
         """Record an epoch and do what follows from it; return whether it was the last."""
@@ -144,6 +156,7 @@ class Training(Run):
         history.append("loss", loss)
         self._inputs.evaluation.record(self.network, history)
         if isinstance(self._settings.schedule, ReduceOnPlateau):
+            self._hand_to_plateau()
             last = history[self._plateau_name][-1]
             self._plateau = self._settings.schedule.after(self._plateau, last)
         if self._stopping and self._watch.update(history) and self._stopping.restore_best:
@@ -188,13 +201,15 @@ class Training(Run):
         if not any(watching.values()):
             return None
 
-        def before(index: int, lr: float) -> None:
-            self.batch, self.lr = index + 1, lr
+        def before(index: int, lr: float) -> float:
+            self._batch = index + 1
+            self._lr = lr if self._set_lr is None else self._set_lr
             for callback in watching["on_batch_begin"]:
                 callback.on_batch_begin(self)
+            return self._lr
 
         def after(loss: float) -> bool:
-            self.batch_loss = loss
+            self._batch_loss = loss
             for callback in watching["on_batch_end"]:
                 callback.on_batch_end(self)
             return self.stop
@@ -218,7 +233,14 @@ class Training(Run):
             state={} if updater is None else updater.state,
             history=dict(self.history),
             best_theta=self._best_theta,
+            set_lr=self._rate_to_keep(),
         )
+
+    def _rate_to_keep(self) -> float | None:
+        """Return the rate that came from a callback, which a resumed training would not know."""
+        if self._set_lr is None and self._lr_was_set:
+            return self._plateau.lr
+        return self._set_lr
 
     def _read(self, path: str) -> tuple[NDArray[Any], _checkpoint.Saved]:
         """Return weights and progress of a checkpoint of this training; nothing is changed."""
@@ -247,7 +269,7 @@ class Training(Run):
         """Bring the run to where a checkpoint left it."""
         assert self._steps is not None
         self._first_epoch = saved.epoch - len(saved.history["loss"])
-        self.history = History(saved.history)
+        self._history = History(saved.history)
         if self._stopping:
             self._watch.replay(self.history)
             if saved.best_theta is not None:
@@ -257,6 +279,8 @@ class Training(Run):
         if isinstance(self._settings.schedule, ReduceOnPlateau):
             for loss in self.history[self._plateau_name]:
                 self._plateau = self._settings.schedule.after(self._plateau, loss)
+        if saved.set_lr is not None:
+            self._set_lr, self._lr_was_set = saved.set_lr, True
         self._steps.trainer.updater.restore(Snapshot(saved.state, saved.steps))
         np.copyto(self.network.theta, theta)
 
@@ -264,12 +288,35 @@ class Training(Run):
         n_batches = self._inputs.data.n_batches
         of = "" if n_batches is None else f" of {n_batches}"
         weights = f"those after epoch {kept}" if kept else "those before training"
-        remedy = f"Try a smaller lr (it is {self.lr:g}), or standardise the columns of X"
-        if self._settings.full_batch:
-            remedy = "Try smaller weights, or standardise the columns of X"
+        remedy = "; ".join(self._remedies())
         return DivergenceError(
             f"{what} in epoch {epoch + 1} of {self.epochs}, batch {batch + 1}{of}; the "
             f"weights are {weights}. {remedy}",
             epoch + 1,
             batch + 1,
         )
+
+    def _remedies(self) -> list[str]:
+        """Return what to try against divergence: the data where they are to blame, else the lr."""
+        smaller = (
+            "smaller weights" if self._settings.full_batch else f"a smaller lr (it is {self.lr:g})"
+        )
+        data, net = self._inputs.data, self.network
+        if not isinstance(data, ArrayData):
+            return [f"Try {smaller}, or standardise the columns of X and the targets"]
+        found = []
+        X, y, _ = data.examples
+        size = scales.features(X)
+        if size is not None and size.is_large:
+            found.append(
+                f"standardise the columns of X: column {size.column} has a root mean square of "
+                f"{size.number:.3g}"
+            )
+        quantities = net.output_name in ("linear", "exp")
+        if quantities and (size := scales.targets(y)) is not None and size.is_large:
+            advice = scales.remedy_for_targets(size, net.output_name, net.layer_sizes[-1])
+            found.append(f"the targets y have a root mean square of {size.number:.3g}: {advice}")
+        if not found:
+            return [f"Try {smaller}"]
+        found[0] = found[0][0].upper() + found[0][1:]
+        return [*found, f"only then try {smaller}"]

@@ -69,6 +69,8 @@ class Evaluation:
         if self._data is None:
             return
         X, y, weight = self._data
+        # A metric sees targets in the shape of the predictions: (m, 1) - (m,) would be (m, m).
+        shown = y.reshape(-1, 1) if y.ndim == 1 and not network.takes_labels else y
         if self._held_out:
             value = (
                 network.engine.loss(X, y, False, weight)
@@ -79,7 +81,7 @@ class Evaluation:
         if self._quantities:
             Y_hat = network.engine.forward(X, False)
             for quantity in self._quantities:
-                history.append(quantity.name, float(quantity.function(Y_hat, y)))
+                history.append(quantity.name, float(quantity.function(Y_hat, shown)))
 
     def larger_is_better(self, name: str) -> bool | None:
         """Whether a larger value of a recorded quantity is better, None where that is unknown."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
 
 from backprop.core.checks import flag, integer, known_name, not_negative
 from backprop.core.choice import Options
@@ -13,6 +15,9 @@ from backprop.training.history import History
 
 class Run:
     """How a training goes; what callbacks are given.
+
+    ``stop`` and ``lr`` can be set, all else is refused: an attribute that nobody reads would be
+    ignored.
 
     Attributes
     ----------
@@ -29,17 +34,94 @@ class Run:
     batch_loss : float
         Its loss before its step; in ``on_batch_end`` only.
     lr : float
-        The learning rate of the present batch, in other hooks of the epoch's first.
+        The learning rate of the present batch, in other hooks of the epoch's first. Set it, and
+        it holds from the next batch to the end, in place of the schedule; a ReduceOnPlateau goes on
+        from it. In ``on_batch_begin`` the next batch is the one that begins.
+
+    Raises
+    ------
+    AttributeError
+        If another attribute is set.
+    TypeError, ValueError
+        If ``stop`` is not True or False, or ``lr`` not finite and 0 or more, or if the optimizer is
+        L-BFGS, which has none.
     """
+
+    _SETTABLE: ClassVar[tuple[str, ...]] = ("stop", "lr")
+    # What a training with L-BFGS has no use for.
+    _has_lr = True
 
     def __init__(self, network: Any, epochs: int, first_epoch: int, lr: float) -> None:
         # `Any`, because callbacks are given the `Network` that `fit` was called of, a class above
         # this room.
-        self.network: Any = network
-        self.epochs, self._first_epoch = epochs, first_epoch
-        self.history = History()
-        self.stop = False
-        self.batch, self.batch_loss, self.lr = 0, float("nan"), lr
+        self._network: Any = network
+        self._epochs, self._first_epoch = epochs, first_epoch
+        self._history = History()
+        self._stop = False
+        self._batch, self._batch_loss, self._lr = 0, float("nan"), lr
+        # The rate that a callback has set, and whether one ever did.
+        self._set_lr: float | None = None
+        self._lr_was_set = False
+
+    @property
+    def network(self) -> Any:
+        """The network being trained."""
+        return self._network
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were asked for."""
+        return self._epochs
+
+    @property
+    def history(self) -> History:
+        """What was recorded so far."""
+        return self._history
+
+    @property
+    def batch(self) -> int:
+        """The present batch of the epoch, from 1."""
+        return self._batch
+
+    @property
+    def batch_loss(self) -> float:
+        """The loss of the present batch before its step."""
+        return self._batch_loss
+
+    @property
+    def stop(self) -> bool:
+        """Whether to end training after the present epoch or batch."""
+        return self._stop
+
+    @stop.setter
+    def stop(self, value: Any) -> None:
+        # NumPy's truth values come from comparisons of NumPy's numbers.
+        self._stop = flag("run.stop", bool(value) if isinstance(value, np.bool_) else value)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        if not self._has_lr:
+            raise ValueError(f"`run.lr` must be left alone for L-BFGS, which has none, got {value}")
+        self._lr = self._set_lr = not_negative("run.lr", value)
+        self._lr_was_set = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name not in self._SETTABLE:
+            raise AttributeError(
+                f"`run.{name}` must be left alone: a callback can set "
+                f"{' and '.join(f'`run.{known}`' for known in self._SETTABLE)}"
+            )
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        # Without it the message would name the class of the loop behind the run.
+        known = [a for a in dir(Run) if not a.startswith("_")]
+        raise AttributeError(f"`run` has no attribute {name!r}; it has {', '.join(known)}")
 
     @property
     def epoch(self) -> int:
@@ -53,7 +135,7 @@ class Callback:
     Each is given the `Run`, whose ``stop = True`` ends the training after the present batch or
     epoch. A plain function among the callbacks is an ``on_epoch_end``. The batch hooks make every
     batch a call of its own into the compiled core, so a training pays for them only where one is
-    overridden; it computes the same numbers.
+    overridden; it computes the same numbers. A method ``on_...`` that is no hook is refused.
     """
 
     def on_train_begin(self, run: Run) -> None:

@@ -7,9 +7,8 @@
 ...         self.q = q
 ...
 ...     def value_and_gradient(self, A_L, y):
-...         over = A_L > y.reshape(A_L.shape)
-...         slope = np.where(over, 1 - self.q, -self.q)
-...         return (slope * (A_L - y.reshape(A_L.shape))).sum(axis=1), slope
+...         slope = np.where(A_L > y, 1 - self.q, -self.q)
+...         return (slope * (A_L - y)).sum(axis=1), slope
 >>> net = bp.Network([3, 16, 1], output="linear")
 >>> history = net.fit(X, y, loss=Pinball(0.9))
 
@@ -41,7 +40,8 @@ class CustomLoss(Protocol):
             The pre-activations of the output layer for a batch: a read-only view of the core's
             memory, which holds the next batch after this call.
         y : ndarray
-            The rows of ``fit``'s y that belong to the batch, as they were given.
+            The rows of ``fit``'s y that belong to the batch, as they were given; (m, 1) for one
+            output.
 
         Returns
         -------
@@ -70,5 +70,6 @@ def checked_loss(loss: Any) -> CustomLoss | None:
 def mean(network: Core, loss: CustomLoss, data: Batch) -> float:
     """Return the mean of a custom loss over examples, by weight."""
     A_L = network.engine.forward(data.X, False, False)
+    A_L.flags.writeable = False  # As in training.
     losses = np.asarray(loss.value_and_gradient(A_L, data.y)[0], dtype=np.float64)
     return float(np.average(losses, weights=data.weight))

@@ -1,7 +1,8 @@
 """Metrics: functions of predictions and targets that say how good the predictions are.
 
-Y_hat (m, p) is what `Network.forward` returns, y the targets as `Network.loss` takes them. Every
-example counts the same.
+Y_hat (m, p) is what `Network.forward` returns, and y the targets, (m, p) too, or (m,) where they
+are the numbers of classes. One output is no exception: both are (m, 1) in a training, however y was
+given. Every example counts the same.
 """
 
 from __future__ import annotations
@@ -151,7 +152,8 @@ def get(metric: Any, output: str) -> tuple[str, Function, bool | None]:
     Parameters
     ----------
     metric : str or callable
-        A name in ``METRICS`` or "top_K", or a function of (Y_hat, y).
+        A name in ``METRICS`` or "top_K", or a function of (Y_hat, y), which have the same shape
+        unless y has the numbers of classes.
     output : str
         The output activation.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
+from backprop.core.files import replace
 from backprop.look.play._problem import problem
 
 if TYPE_CHECKING:
@@ -117,8 +118,7 @@ def save(
         lr=lr,
         start=start,
     )
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    replace(path, [text.encode("utf-8")])
 
 
 def _read(name: str) -> str:

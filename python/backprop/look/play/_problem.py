@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from backprop.core.checks import positive
-from backprop.core.inputs import check_finite
+from backprop.core.inputs import check_finite, dense
 from backprop.core.network import Core
 
 # The script has these in tables of its own: the note's activations (6.1), and the outputs with the
@@ -40,6 +40,7 @@ def problem(
     """Check and gather what the script reads; see `backprop.play.page`."""
     _check_network(net)
     inputs, targets, _ = net.checked(X, y)
+    inputs = dense(inputs)
     check_finite(X=inputs, y=targets)
     if len(inputs) > MAX_EXAMPLES:
         raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 import runpy
@@ -18,8 +17,8 @@ import pytest
 
 import backprop as bp
 from backprop import io
-from backprop.cli._model import ClassificationReport, RegressionReport, table
-from backprop.cli._train import _LastEpoch
+from backprop.cli._model import show, table
+from backprop.model import ClassificationReport, LastEpoch, RegressionReport
 from backprop.training import Run as Training
 from backprop.training._progress import bar
 
@@ -89,7 +88,7 @@ def test_train_reaches_97_percent_on_digits_with_its_defaults(run: Run) -> None:
     counts = [line.split() for line in out.splitlines() if re.fullmatch(r" +\d( +\d+){10}", line)]
     assert sum(int(count) for line in counts for count in line[1:]) == 359
     assert Path("digits.png").read_bytes().startswith(b"\x89PNG")
-    assert bp.load("digits.safetensors").layer_sizes == (64, 100, 10)
+    assert bp.load("digits.safetensors").network.layer_sizes == (64, 100, 10)
 
 
 def test_digits_accuracy_does_not_hang_on_the_seed(run: Run) -> None:
@@ -106,16 +105,16 @@ def test_train_is_repeatable_and_the_options_are_in_the_model(run: Run, flowers:
     weights = []
     for name in ("a.safetensors", "b.safetensors"):
         assert run("train", flowers, *options, "--out", name, "--no-plot")[0] == 0
-        weights.append(bp.load(name).theta)
+        weights.append(bp.load(name).network.theta)
     assert np.array_equal(*weights)
     saved = io.read("a.safetensors")
-    about = json.loads(saved.metadata["backprop.cli"])
-    assert about["class_names"] == ["Rose", "[b]lue, pale", "äster"]
-    assert (about["feature_names"], about["target_name"]) == (["width", "height"], "kind")
-    assert about["options"]["hidden"] == [8, 4]
-    assert about["options"]["seed"] == 0
+    model = bp.load("a.safetensors")
+    assert model.class_names == ("Rose", "[b]lue, pale", "äster")
+    assert (model.encoder.names, model.target) == (["width", "height"], "kind")
+    assert model.settings["hidden"] == [8, 4]
+    assert model.settings["seed"] == 0
     assert saved.network.hidden_names == ("tanh", "relu")
-    assert saved.tensors["scaler.mean"][1] > 9e5
+    assert saved.tensors["encoder.medians"][1] > 9e5
 
 
 def test_train_tells_what_it_did_not_hold_out(run: Run, flowers: Path) -> None:
@@ -160,7 +159,7 @@ def test_scale_is_as_asked(run: Run, option: str, scale: list[float]) -> None:
     X = np.array([[0.0, 0.0], [2.0, 1.0]] * 50)
     np.savez("a.npz", X=X, y=X[:, 0])
     assert run("train", "a.npz", "--scale", option, "--epochs", 1, "--no-plot")[0] == 0
-    found = io.read("a.safetensors").tensors["scaler.scale"]
+    found = io.read("a.safetensors").tensors["encoder.scale"]
     assert found.tolist() == pytest.approx(scale, abs=0.01)
 
 
@@ -174,10 +173,11 @@ def test_train_reads_a_pair_of_npy_files_and_a_file_without_header(run: Run) -> 
     np.savetxt("bare.csv.gz", rows, delimiter=",")
     code, out, _ = run("train", "bare.csv.gz", "--no-header", "--no-plot", "--epochs", 1)
     assert (code, "bare.safetensors" in out) == (0, True)
-    assert run("predict", "bare.safetensors", "bare.csv.gz", "--no-header")[0] == 1
-    np.savetxt("new.csv", X, delimiter=",")
-    code, out, _ = run("predict", "bare.safetensors", "new.csv", "--no-header")
+    code, out, _ = run("predict", "bare.safetensors", "bare.csv.gz", "--no-header")
     assert (code, len(out.splitlines())) == (0, 61)
+    np.savetxt("new.csv", X, delimiter=",")
+    code, again, _ = run("predict", "bare.safetensors", "new.csv", "--no-header")
+    assert (code, again) == (0, out)
     assert run("evaluate", "bare.safetensors", "bare.csv.gz", "--no-header")[0] == 0
 
 
@@ -207,11 +207,11 @@ def test_many_classes_are_summed_up_by_their_largest_confusions(
     y, predicted = np.arange(30), np.arange(30)
     predicted[7] = 3
     report = ClassificationReport.of(0.5, y, predicted, [f"c{i}" for i in range(30)])
-    report.show("title")
+    show(report, "title")
     lines = capsys.readouterr().out.splitlines()
     assert report.accuracy == pytest.approx(29 / 30)
-    assert lines[5].split() == ["true", "class", "predicted", "class", "count"]
-    assert lines[6].split() == ["c7", "c3", "1"]
+    assert lines[8].split() == ["true", "class", "predicted", "class", "count"]
+    assert lines[9].split() == ["c7", "c3", "1"]
 
 
 def test_confusion_counts_have_true_classes_in_rows() -> None:
@@ -255,9 +255,9 @@ def test_predict_equals_the_library(run: Run, houses: Path) -> None:
     saved = io.read(model)
     t = saved.tensors
     X = np.load(houses)["X"]
-    Z = ((X - t["scaler.mean"]) / t["scaler.scale"]).astype(np.float32)
+    Z = ((X - t["encoder.mean"]) / t["encoder.scale"]).astype(np.float32)
     Y_hat = saved.network.predict(Z)[:, 0].astype(np.float64)
-    expected = Y_hat * t["target_scaler.scale"] + t["target_scaler.mean"]
+    expected = Y_hat * t["encoder.target_scale"] + t["encoder.target_mean"]
     assert np.array_equal(printed, expected.astype(np.float32))
 
 
@@ -351,7 +351,7 @@ def test_version(run: Run) -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ("", "a command is required: one of train, predict, evaluate, check"),
+        ("", "a command is required: one of train, columns, predict, evaluate, importance, check"),
         ("tran digits", "invalid choice: 'tran'"),
         ("train", "the following arguments are required: DATA"),
         ("train digits --lr -0.1", "--lr: must be a finite number of 0 or more, got '-0.1'"),
@@ -381,15 +381,18 @@ def test_wrong_usage_is_one_line_and_code_2(run: Run, argv: str, message: str) -
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ("train digit", "digit must be a file or a bundled data set (digits), found neither"),
-        ("train bad.csv", "bad.csv, line 3, column 1 ('a'): must be a finite number, got 'x'"),
-        ("train good.csv --target z", "good.csv, line 1: unknown target column 'z'"),
+        (
+            "train digit",
+            "digit must be a file, a folder, a query or a bundled data set (digits, p",
+        ),
+        ("train bad.csv --number a", "bad.csv: column 'a' "),
+        ("train good.csv --target z", "good.csv: `target`: no column 'z'; the columns are 'a', "),
         (
             "train good.csv --task regression --test-size 0.5",
-            "the target must hold numbers for regression",
+            "the target 'y' is no number at line 2 ('p'): a regression needs numbers",
         ),
-        ("train one.csv", "one.csv must have two classes or more, got only 'p'"),
-        ("train halves.csv --task classification", "must hold whole numbers or text to be class"),
+        ("train one.csv", "one.csv: the target 'y' has one class ('p'): nothing to learn"),
+        ("train halves.npz --task classification", "must hold whole numbers or text to be class"),
         ("train noy.npz", "noy.npz has no target; training needs y"),
         ("train digits good.csv", "a second file must be the y.npy of an X.npy, got digits first"),
         ("train digits --out no/where.safetensors", "no/where.safetensors cannot be written"),
@@ -403,7 +406,7 @@ def test_wrong_usage_is_one_line_and_code_2(run: Run, argv: str, message: str) -
         ("predict cut.safetensors digits", "cut.safetensors cannot be loaded as a network"),
         ("evaluate net.safetensors noy.npz", "noy.npz has no target to compare with"),
         ("check none.safetensors", "error: none.safetensors: No such file or directory"),
-        ("train .", "error: . must be a file or a bundled data set, found a folder"),
+        ("train .", "its columns are "),
         ("predict . digits", "error: .: Is a directory"),
     ],
 )
@@ -411,7 +414,7 @@ def test_failures_are_one_line_and_code_1(run: Run, argv: str, message: str) -> 
     Path("good.csv").write_text("a,b,y\n1,2,p\n2,1,q\n")
     Path("one.csv").write_text("a,y\n1,p\n2,p\n3,p\n4,p\n5,p\n")
     Path("bad.csv").write_text("a,b,y\n1,2,p\nx,1,q\n")
-    Path("halves.csv").write_text("a,y\n1,0.5\n2,1\n")
+    np.savez("halves.npz", X=np.ones((4, 2)), y=np.array([0.5, 1, 2, 3]))
     np.savez("noy.npz", X=np.ones((4, 2)))
     bp.Network([2, 1], output="linear").save("net.safetensors")
     Path("cut.safetensors").write_bytes(Path("net.safetensors").read_bytes()[:100])
@@ -463,19 +466,20 @@ def test_memory_that_is_not_there_is_one_line(run: Run) -> None:
 def test_interrupt_keeps_the_model_of_the_last_whole_epoch(
     run: Run, flowers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Interrupting(_LastEpoch):
+    class Interrupting(LastEpoch):
         def __call__(self, run: Training) -> None:
             super().__call__(run)
             if run.epoch == 3:
                 signal.raise_signal(signal.SIGINT)
 
     trained(run, flowers, "--target", "kind", "--epochs", 3)
-    monkeypatch.setattr("backprop.cli._train._LastEpoch", Interrupting)
+    monkeypatch.setattr("backprop.model._training.LastEpoch", Interrupting)
     code, out, err = run("train", flowers, "--target", "kind", "--epochs", 9)
     assert (code, err) == (130, "")
     assert "interrupted: the saved model is that of epoch 3 of 9" in out
     assert "test set" not in out
-    assert np.array_equal(bp.load("flowers.safetensors").theta, bp.load("m.safetensors").theta)
+    thetas = [bp.load(path).network.theta for path in ("flowers.safetensors", "m.safetensors")]
+    assert np.array_equal(*thetas)
 
 
 def test_interrupt_before_the_first_epoch_saves_nothing(

@@ -244,7 +244,7 @@ def test_what_is_written_keeps_its_permissions(run: Run, model: str, flowers: Pa
         Path(name).touch()
         Path(name).chmod(0o600)
     assert run("predict", model, flowers, "--out", "p.csv")[0] == 0
-    assert run("train", flowers, "--epochs", 2, "--out", "out.safetensors")[0] == 0
+    assert run("train", flowers, "--epochs", 2, "--out", "out.safetensors", "--force")[0] == 0
     assert run("play", "--examples", 4, "--epochs", 1, "--out", "page.html")[0] == 0
     for name in names:
         assert Path(name).stat().st_size > 0

@@ -10,8 +10,6 @@ import pytest
 
 import backprop as bp
 from backprop.cli import main
-from backprop.cli._model import Model
-from backprop.data import load
 from backprop.explain import strongest_weight
 
 Run = Callable[..., tuple[int, str, str]]
@@ -46,15 +44,17 @@ def test_explain_without_a_model_shows_the_thin_network_of_the_note(run: Run) ->
 
 
 def test_explain_takes_an_example_as_the_model_sees_it(run: Run, files: tuple[str, str]) -> None:
-    model = Model.load(files[0])
-    dataset = load(files[1], target="kind", features=model.feature_names)
-    x, y = model.inputs(dataset)[7], model.targets(dataset)[7]
+    model = bp.load(files[0])
+    X, t = model.labelled(files[1])
+    x, y = X[7], t[7]
     code, out, err = run("explain", *files, "--row", 7, "--weight", "1,2,1", "--paths", 3)
     assert (code, err) == (0, "")
-    explanation = model.net.explain(x, y, (1, 2, 1), n_paths=3)
-    assert out == f"{model.net!r}, row 7 of {dataset.name}\n\n{explanation}\n"
+    explanation = model.network.explain(x, y, (1, 2, 1), n_paths=3)
+    named = str(explanation).replace("x[1]", "x[b]")
+    assert named != str(explanation)
+    assert out == f"{model.network!r}, row 7 of {files[1]}\n\n{named}\n"
     chosen = run("explain", *files)[1]
-    k, i, j = strongest_weight(model.net, model.inputs(dataset)[0], model.targets(dataset)[0])
+    k, i, j = strongest_weight(model.network, X[0], t[0])
     assert f"  W_{k}[{i}, {j}] = " in chosen
 
 

@@ -44,7 +44,7 @@ def counts() -> str:
 
 
 def options_of(path: str) -> dict[str, Any]:
-    options: dict[str, Any] = json.loads(io.read(path).metadata["backprop.cli"])["options"]
+    options: dict[str, Any] = json.loads(io.read(path).metadata["backprop.model"])["settings"]
     return options
 
 
@@ -65,7 +65,7 @@ FLAGS = [
 
 
 def same_weights(*paths: str) -> bool:
-    first, second = (bp.load(path).theta.tobytes() for path in paths)
+    first, second = (bp.load(path).network.theta.tobytes() for path in paths)
     return first == second
 
 
@@ -158,7 +158,7 @@ def test_quantities_have_their_losses(run: Run, counts: str, loss: str) -> None:
         *("--epochs", 60, "--lr", 0.002, "--no-plot"),
     )
     assert (code, err) == (0, "")
-    net = bp.load("counts.safetensors")
+    net = bp.load("counts.safetensors").network
     assert net.loss_name == loss.partition(":")[0]
     assert net.output_name == ("exp" if loss == "poisson" else "linear")
     assert float(re.findall(r"R2 +(\S+)", out)[0]) > 0.2

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from backprop import data as data
     from backprop import interchange as interchange
     from backprop import io as io
+    from backprop import model as model
     from backprop import reference as reference
     from backprop import sklearn as sklearn
+    from backprop import tables as tables
     from backprop import training as training
     from backprop.core import errors as errors
     from backprop.core import gradients as gradients
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from backprop.look import plots as plots
     from backprop.look import trace as trace
     from backprop.look.gradcheck import check_gradients
+    from backprop.model import TableModel
     from backprop.training import callbacks as callbacks
     from backprop.training import history as history
     from backprop.training import metrics as metrics
@@ -56,6 +59,7 @@ __all__ = [
     "EarlyStopping",
     "History",
     "Network",
+    "TableModel",
     "__version__",
     "check_gradients",
     "from_sklearn",
@@ -75,6 +79,7 @@ _LATER = {
     "Checkpoint": "training.callbacks",
     "EarlyStopping": "training.callbacks",
     "History": "training.history",
+    "TableModel": "model",
     "check_gradients": "look.gradcheck",
     "from_sklearn": "interchange",
     "from_torch": "interchange",

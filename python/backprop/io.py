@@ -1,4 +1,4 @@
-"""Networks in safetensors files; the format is described in `backprop.core.files`."""
+"""Networks and models in safetensors files; `backprop.core.files` describes the format."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from backprop.core.files import read as _read
 from backprop.core.files import replace, save
+from backprop.model import TableModel, of_saved
 from backprop.network import Network
 
 __all__ = ["Saved", "load", "read", "replace", "save"]
@@ -22,8 +23,16 @@ class Saved(NamedTuple):
     tensors: dict[str, NDArray[Any]]
 
 
-def load(path: str | os.PathLike[str]) -> Network:
-    """Load a network that `Network.save` saved. No code in the file is executed.
+def load(path: str | os.PathLike[str]) -> Network | TableModel:
+    """Load what `Network.save` or `TableModel.save` saved. No code in the file is executed.
+
+    A file that the command line of an earlier version wrote gives a `TableModel` too: its
+    ``predict`` scales the features first, as that command line did; ``.network`` is the network.
+
+    Returns
+    -------
+    Network or TableModel
+        What was saved.
 
     Raises
     ------
@@ -32,9 +41,11 @@ def load(path: str | os.PathLike[str]) -> Network:
     OSError
         If it cannot be read.
     """
-    return read(path).network
+    saved = read(path)
+    model = of_saved(saved.network, saved.metadata, saved.tensors, os.fspath(path))
+    return saved.network if model is None else model
 
 
 def read(path: str | os.PathLike[str]) -> Saved:
-    """Load a network together with the metadata and tensors saved beside it; see `load`."""
+    """Load the bare network of a file with the metadata and tensors beside it; see `load`."""
     return Saved(*_read(path, Network))

@@ -14,6 +14,7 @@ from backprop.cli._options import (
     class_weight,
     count,
     loss,
+    names,
     optimizer,
     positive_float,
     positive_int,
@@ -30,17 +31,63 @@ from backprop.cli._options import (
 
 DATA = Option(
     "data",
-    "CSV or TSV with a header (also .gz), .npz of X and y, X.npy [y.npy], .parquet, or a bundled "
-    "set: digits",
+    "a table: CSV in any dialect (also .gz, .zst), Parquet, JSON lines, a folder or glob of them, "
+    'FILE::TABLE of a DuckDB or SQLite file, a query ("select ..."), - for standard input; or '
+    "arrays: .npz of X and y, X.npy [y.npy]; or a bundled set: digits, penguins",
     metavar="DATA",
     nargs="+",
 )
 MODEL = Option("model", "a model file that `backprop train` saved", metavar="MODEL")
-TARGET = Option("--target", "name of the target column (default: the last)", metavar="NAME")
+TARGET = Option(
+    "--target",
+    "name of the target column, or its place counted from 1 (default: by name, else the last)",
+    metavar="NAME",
+)
 TARGET_TRAINED_ON = Option(
     "--target", "name of the target column (default: the one trained on)", metavar="NAME"
 )
-NO_HEADER = Option("--no-header", "the CSV's first line is data; columns are 1, 2, ...", False)
+HEADER = Option("--header", "the text's first line names the columns", False)
+NO_HEADER = Option("--no-header", "the text's first line is data", False)
+DELIMITER = Option(
+    "--delimiter",
+    "what stands between the cells of a text: a character, tab, or spaces for any number of blanks",
+    metavar="MARK",
+)
+TEXT = (HEADER, NO_HEADER, DELIMITER)
+TASK = Option(
+    "--task",
+    "what the target is; auto: words and few whole numbers are classes",
+    "auto",
+    choices=("auto", "classification", "regression"),
+)
+COLUMNS = (
+    Option(
+        "--drop",
+        "columns to leave out, by name or by place counted from 1; a name with a comma in quotes",
+        type=names,
+        metavar="NAME,...",
+        takes_table=True,
+    ),
+    Option(
+        "--number", "columns that are numbers", type=names, metavar="NAME,...", takes_table=True
+    ),
+    Option(
+        "--category",
+        "columns that are categories, though they look like numbers",
+        type=names,
+        metavar="NAME,...",
+        takes_table=True,
+    ),
+    Option("--date", "columns that are dates", type=names, metavar="NAME,...", takes_table=True),
+    Option("--weights", "column of the rows' weights", metavar="NAME"),
+    Option(
+        "--groups",
+        "column of groups: rows of one group stay on one side of a split",
+        metavar="NAME",
+    ),
+    Option("--time", "column that orders the rows: the latest are tested on", metavar="NAME"),
+)
+FORCE = Option("--force", "replace files that `backprop train` did not write", False)
 THREADS = Option(
     "--threads", "threads to compute with (default: the library's)", type=positive_int, metavar="N"
 )
@@ -55,13 +102,8 @@ TRAIN = Command(
             # DATA may be missing here, because the configuration file may have it.
             replace(DATA, nargs="*"),
             TARGET,
-            NO_HEADER,
-            Option(
-                "--task",
-                "what the target is; auto: text and few whole numbers are classes",
-                "auto",
-                choices=("auto", "classification", "regression"),
-            ),
+            TASK,
+            *TEXT,
             Option("--test-size", "share held out to test on", 0.2, share, metavar="SHARE"),
             Option(
                 "--validation-size",
@@ -72,12 +114,13 @@ TRAIN = Command(
             ),
             Option(
                 "--scale",
-                "standardise the features: each by itself, together by one scale, none, or "
-                "auto: together if they are of one unit, like pixels",
+                "standardise arrays: each feature by itself, together by one scale, none, or auto: "
+                "together if they are of one unit, like pixels; tables are encoded always",
                 "auto",
                 choices=("auto", "each", "together", "none"),
             ),
         ),
+        "columns of a table": COLUMNS,
         "network": (
             Option(
                 "--hidden",
@@ -216,21 +259,39 @@ TRAIN = Command(
                 metavar="FILE",
             ),
             Option("--no-plot", "do not draw the loss curve beside the model", False),
+            FORCE,
         ),
     },
 )
 
 COMMANDS: dict[str, Command] = {
     "train": TRAIN,
+    "columns": Command(
+        "_train",
+        "columns",
+        "say what is understood of a table: a line a column, and every problem at once",
+        {"data": (DATA, TARGET, TASK, *TEXT), "columns": COLUMNS},
+    ),
     "predict": Command(
         "_use",
         "predict",
         "predict the target of each example, as CSV",
         {
-            "data": (MODEL, DATA, NO_HEADER),
+            "data": (MODEL, DATA, *TEXT),
             "output": (
-                Option("--out", "file to write (default: standard output)", metavar="FILE"),
+                Option(
+                    "--out",
+                    "file to write, CSV or .parquet (default: CSV on standard output)",
+                    metavar="FILE",
+                ),
                 Option("--proba", "add the probability of each class", False),
+                Option(
+                    "--keep",
+                    "columns of DATA to write before the predictions, such as an id",
+                    (),
+                    type=names,
+                    metavar="NAME,...",
+                ),
                 THREADS,
             ),
         },
@@ -244,9 +305,22 @@ COMMANDS: dict[str, Command] = {
                 MODEL,
                 DATA,
                 TARGET_TRAINED_ON,
-                NO_HEADER,
+                *TEXT,
                 THREADS,
             )
+        },
+    ),
+    "importance": Command(
+        "_use",
+        "importance",
+        "what each column is worth: how much worse predictions are when it is shuffled",
+        {
+            "data": (MODEL, DATA, TARGET_TRAINED_ON, *TEXT),
+            "shuffling": (
+                Option("--repeats", "shuffles of each column", 5, positive_int, metavar="N"),
+                SEED,
+                THREADS,
+            ),
         },
     ),
     "check": Command(
@@ -280,7 +354,7 @@ COMMANDS: dict[str, Command] = {
                 ),
                 Option("data", "examples with targets, as for evaluate", metavar="DATA", nargs="*"),
                 TARGET_TRAINED_ON,
-                NO_HEADER,
+                *TEXT,
                 SEED,
             ),
             "what to explain": (
@@ -302,7 +376,7 @@ COMMANDS: dict[str, Command] = {
         "diagnose",
         "look for what keeps a model from learning, and who answers for its loss",
         {
-            "data": (MODEL, DATA, TARGET_TRAINED_ON, NO_HEADER),
+            "data": (MODEL, DATA, TARGET_TRAINED_ON, *TEXT),
             "training": (
                 Option(
                     "--lr",
@@ -357,7 +431,7 @@ COMMANDS: dict[str, Command] = {
                 ),
                 Option("data", "the data of the model, as for train", metavar="DATA", nargs="*"),
                 TARGET_TRAINED_ON,
-                NO_HEADER,
+                *TEXT,
                 Option("--toy", "two classes in the plane", "moons", choices=("moons", "spirals")),
                 Option("--examples", "examples on the page", 40, positive_int, metavar="N"),
                 SEED,
@@ -387,7 +461,21 @@ COMMANDS: dict[str, Command] = {
             ),
         },
     ),
-    "info": Command("_see", "info", "show versions, instruction set and threads", {}),
+    "info": Command(
+        "_see",
+        "info",
+        "show a model's columns, options, scores and curve; or versions and threads",
+        {
+            "model": (
+                Option(
+                    "model",
+                    "a model file (default: what this program runs on)",
+                    metavar="MODEL",
+                    nargs="?",
+                ),
+            )
+        },
+    ),
 }
 
 

@@ -25,7 +25,7 @@ class Option:
     """One argument: positional if its name has no dashes, a flag if its default is False.
 
     ``const`` is its value where the name stands alone; ``takes_table`` says that ``type`` takes the
-    table of a configuration file as well as a text.
+    table or the list of a configuration file as well as a text.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Option:
             key: getattr(self, key) for key in ("type", "choices", "metavar", "nargs", "const")
         }
         given = {key: value for key, value in settings.items() if value is not None}
-        shown = "" if self.default is None else " (default: %(default)s)"
+        shown = "" if self.default in (None, ()) else " (default: %(default)s)"
         parser.add_argument(self.name, default=self.default, help=self.help + shown, **given)
 
 
@@ -138,6 +138,18 @@ def activations(text: str) -> str | list[str]:
                 f"unknown activation {name!r}; {hint}known are {', '.join(known)}"
             )
     return names if len(names) > 1 else names[0]
+
+
+def names(text: str | Sequence[Any]) -> list[str]:
+    """Parse comma-separated names of columns, in quotes where they hold commas; or a list."""
+    if not isinstance(text, str):
+        return [str(name) for name in text]
+    import csv
+
+    found = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"must be NAME,..., got {text!r}")
+    return found
 
 
 def strengths(text: str) -> float | list[float]:
@@ -286,6 +298,8 @@ def _parsed(option: Option, value: Any) -> Any:
         if not option.takes_table or option.type is None:
             raise argparse.ArgumentTypeError(f"must be no table, got {value!r}")
         return option.type(value)
+    if isinstance(value, list) and option.type is names:
+        return names(value)
     # On the command line a list is a text with commas, and an option parses that.
     text = ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
     parsed = text if option.type is None else option.type(text)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from backprop.core.checks import counted
+from backprop.core.checks import counted, share
 
 __all__ = ["any_encoding", "counted", "duration", "share", "short_warnings"]
 
@@ -102,9 +102,3 @@ def duration(seconds: float) -> str:
     if seconds < 0.01:
         return f"{1000 * seconds:.2g} ms"
     return f"{seconds:.2f} s" if seconds < 100 else f"{seconds:.0f} s"
-
-
-def share(part: int, whole: int) -> str:
-    """Write a share with no more digits than that many examples can tell apart, four at most."""
-    digits = 4 if whole >= 100 else 2 if whole > 1 else 0
-    return f"{part / whole:.{digits}f}"

@@ -129,3 +129,9 @@ def counted(n: int, what: str) -> str:
     """
     one, _, many = what.partition("/")
     return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """Write a share with no more digits than that many examples can tell apart, four at most."""
+    digits = 4 if whole >= 100 else 2 if whole > 1 else 0
+    return f"{part / whole:.{digits}f}"

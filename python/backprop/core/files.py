@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -134,7 +134,7 @@ def _take(tensors: Tensors, name: str, shape: tuple[int, ...], dtype: Any) -> ND
     return array
 
 
-def replace(path: str | os.PathLike[str], parts: list[Any]) -> None:
+def replace(path: str | os.PathLike[str], parts: Iterable[Any]) -> None:
     """Write a file so that its name stands for the old content or the new, never for a part.
 
     A file that is there keeps its permissions, and is refused if it may not be written. A symbolic

@@ -13,6 +13,15 @@ file is read, not before.
 from backprop.tables.encoder import Encoder
 from backprop.tables.errors import TableError
 from backprop.tables.penguins import load_penguins
-from backprop.tables.table import Column, Table, batches, read
+from backprop.tables.table import Column, Table, batches, read, read_like
 
-__all__ = ["Column", "Encoder", "Table", "TableError", "batches", "load_penguins", "read"]
+__all__ = [
+    "Column",
+    "Encoder",
+    "Table",
+    "TableError",
+    "batches",
+    "load_penguins",
+    "read",
+    "read_like",
+]

@@ -10,6 +10,7 @@ never trained would answer. A date is the time elapsed, parts, and cycles.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backprop.tables import _kinds, _source
-from backprop.tables._raw import Frame, Raw, Words, as_words, used_levels
+from backprop.tables._raw import Frame, Raw, Words, as_words, number_text, used_levels
 from backprop.tables._words import truth
 from backprop.tables.errors import TableError
 from backprop.tables.table import Table, how_like
@@ -205,6 +206,12 @@ class Encoder:
     def n_features_out(self) -> int:
         """How many features it gives."""
         return len(self.feature_names_out)
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Which of the features come from each column."""
+        ends = np.cumsum([0, *(len(feature.outputs) for feature in self._features)]).tolist()
+        return {one.name: slice(*ends[k : k + 2]) for k, one in enumerate(self._features)}
 
     def fit(self, table: Any, rows: Any = None) -> "Encoder":
         """Learn from a table.
@@ -420,6 +427,21 @@ class Encoder:
             )
         return codes
 
+    def has_target(self, table: Any) -> NDArray[np.bool_]:
+        """Return which rows of a table have a target, bool (m,).
+
+        Parameters
+        ----------
+        table : Table, array, or what `read` takes
+            As in `transform_target`.
+        """
+        self._check()
+        raw = self._target_raw(table)
+        if self.task == "regression":
+            return ~np.isnan(_kinds.as_numbers(raw, style=self._target_style)[0])
+        codes = as_words(raw).codes
+        return np.ones(len(raw), bool) if codes is None else codes >= 0
+
     def _target_raw(self, table: Any) -> Raw:
         if isinstance(table, Table):
             name = self.target if self.target in table.names else table.target
@@ -594,6 +616,10 @@ def _class(level: str, places: dict[str, int]) -> int:
     found = _place(level, places, -1)
     if found >= 0:
         return found
+    if any(mark in level for mark in ".eE"):
+        # A class that was read as a number has its shortest spelling: 1.00e+00 is 1.
+        with suppress(ValueError, OverflowError):
+            return places.get(number_text(float(level)), -1)
     # A frame's own booleans are spelled in one way, the classes in another.
     meaning = truth(level)
     if meaning is None or level.lower() not in ("true", "false"):

@@ -1,12 +1,18 @@
 """A small mixed table that ships with the package: words, numbers and missing cells."""
 
 from importlib.resources import as_file, files
+from typing import Any
 
 from backprop.tables.table import Table, read
 
 
-def load_penguins() -> Table:
+def load_penguins(**options: Any) -> Table:
     """Read the Palmer penguins: 344 rows, of which species are they.
+
+    Parameters
+    ----------
+    **options
+        As in `read`.
 
     Returns
     -------
@@ -15,4 +21,4 @@ def load_penguins() -> Table:
         species, one of three. Where it comes from: ``datasets/LICENSE-penguins.txt``.
     """
     with as_file(files("backprop.datasets") / "penguins.csv") as path:
-        return read(path, target="species")
+        return read(path, **{"target": "species", **options})

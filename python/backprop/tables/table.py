@@ -201,6 +201,19 @@ class Table:
         """The columns that go into the network."""
         return [column for column in self.columns if column.role in ("feature", "time")]
 
+    def named(self, wanted: str | int) -> Column:
+        """Return a column by its name or its place counted from 1.
+
+        Raises
+        ------
+        TableError
+            If there is none; the message names the nearest.
+        """
+        name = _named(wanted, self.names)
+        if name is None:
+            raise_all(self.source, [_unknown("column", wanted, self.names)])
+        return self[name or ""]
+
     def _with_role(self, role: str) -> Column | None:
         return next((column for column in self.columns if column.role == role), None)
 
@@ -211,6 +224,19 @@ class Table:
         if column is None:
             raise ValueError("the table has no target; read it with target=")
         return column.numbers if self.task == "regression" else column.words
+
+    @property
+    def target_codes(self) -> NDArray[Any]:
+        """The target as numbers: the place of each class (int64, -1), or float64 (NaN)."""
+        column = self._with_role("target")
+        if column is None or self.task == "regression":
+            return self.y
+        words = column.decision.words or as_words(column.raw)
+        assert words.codes is not None
+        places = {name: k for k, name in enumerate(self.classes)}
+        found = np.array([*(places.get(level, -1) for level in words.levels), -1], np.int64)
+        codes: NDArray[np.int64] = found[words.codes]
+        return codes
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
@@ -749,6 +775,53 @@ def apply(frame: Frame, like: "Table | Fitted") -> Table:
     return table
 
 
+def read_like(
+    source: Any,
+    like: "Table | Fitted",
+    *,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    keep: Sequence[str | int] = (),
+) -> Table:
+    """Read a table whose columns are those of another, or those that an encoder takes.
+
+    Parameters
+    ----------
+    source : path, str, dict, array or frame
+        As in `read`.
+    like : Table or Encoder
+        What the columns are. Columns that it does not know are there, and left out.
+    header, delimiter, encoding
+        As in `read`.
+    keep : sequence of str or int
+        Columns whose cells are wanted as the source spells them.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    TableError
+        If the source is no table or has no column of ``keep``.
+    """
+    delimiter = _checked(None, header, delimiter, None)
+    how = how_like(like, header, delimiter, encoding, keep)
+    return _kept(apply(_source.load(source, how), like), keep)
+
+
+def _kept(table: Table, keep: Sequence[str | int]) -> Table:
+    """Return the table, in which all columns to be kept must be."""
+    problems = [
+        _unknown("keep", one, table.names)
+        for one in _several("keep", keep)
+        if _named(one, table.names) is None
+    ]
+    raise_all(table.source, problems)
+    return table
+
+
 def batches(
     source: Any,
     rows: int,
@@ -757,6 +830,7 @@ def batches(
     header: bool | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
+    keep: Sequence[str | int] = (),
     **options: Any,
 ) -> Iterator[Table]:
     """Yield a table a number of rows at a time, for tables larger than memory.
@@ -769,7 +843,7 @@ def batches(
         Rows of a batch; the last may have fewer.
     like : Table or Encoder, optional
         What the columns are; without it the first batch decides, by the rules of `read`.
-    header, delimiter, encoding
+    header, delimiter, encoding, keep
         As in `read`.
     **options
         As in `read`, for the first batch.
@@ -785,7 +859,7 @@ def batches(
     delimiter = _checked(None, header, delimiter, options.get("task"))
     if like is None:
         task, check = options.pop("task", None), options.pop("check", True)
-        given = _given(**options)
+        given = _given(keep=keep, **options)
         how = _source.How(
             header, delimiter, encoding,
             as_words=lambda names, reals: given.as_words(names, reals, task),
@@ -793,14 +867,14 @@ def batches(
     else:
         if options:
             raise TypeError(f"`{next(iter(options))}` has no place beside `like`, which decides it")
-        how = how_like(like, header, delimiter, encoding)
+        how = how_like(like, header, delimiter, encoding, keep)
     for frame in _source.stream(source, rows, how):
         if like is None:
             table = decide(frame, given, task, check)
             yield table
             like = table
         else:
-            yield apply(frame, like)
+            yield _kept(apply(frame, like), keep)
 
 
 def _given(
@@ -815,6 +889,7 @@ def how_like(
     header: bool | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
+    keep: Sequence[str | int] = (),
 ) -> _source.How:
     """Return how to read a source whose columns are known."""
     if isinstance(like, Table):
@@ -822,6 +897,8 @@ def how_like(
         words = {column.name for column in like.columns if column.kind == "category"}
     else:
         names, words = tuple(like.names), set(like.category_names)
+    wanted = _several("keep", keep)
     return _source.How(
-        header, delimiter, encoding, expected=names, as_words=lambda _, __: words, loose=False
-    )
+        header, delimiter, encoding, expected=names, loose=False,
+        as_words=lambda there, _: words | {_named(one, there) or "" for one in wanted},
+    )  # fmt: skip

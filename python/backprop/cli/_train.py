@@ -161,7 +161,8 @@ def _announce(table: Table | Dataset, job: Job[TableModel]) -> None:
         n = len(model.encoder.names)
         print(
             f"{table.source}: {counted(len(table), 'row')}, "
-            f"{counted(len(table.columns), 'column')}, of which {n} make {counted(model.encoder.n_features_out, 'feature')}; {kind}; {parts}"
+            f"{counted(len(table.columns), 'column')}, of which {n} make "
+            f"{counted(model.encoder.n_features_out, 'feature')}; {kind}; {parts}"
         )
         for line in understood(table):
             print(line)

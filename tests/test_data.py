@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +113,8 @@ def test_csv_without_header_numbers_its_columns_from_one(tmp_path: Path) -> None
     path = write(tmp_path / "a.csv", "5.1,3.5,setosa\n4.9,3.0,virginica\n")
     table = read_csv(path, header=False)
     assert table.X.tolist() == [[5.1, 3.5], [4.9, 3.0]]
-    assert (table.feature_names, table.target_name) == (("1", "2"), "3")
+    assert table.feature_names == ("column 1", "column 2")
+    assert table.target_name == "column 3"
 
 
 def test_csv_numbers_survive_the_passage_exactly_across_chunks(tmp_path: Path) -> None:
@@ -129,41 +129,20 @@ def test_csv_header_of_counted_columns_is_a_header(tmp_path: Path) -> None:
     assert read_csv(path).feature_names == ("0", "1", "2")
 
 
-def test_csv_text_target_may_name_a_class_none(tmp_path: Path) -> None:
-    table = read_csv(write(tmp_path / "a.csv", "a,y\n1,None\n2,apnea\n"))
-    assert table.y is not None
-    assert table.y.tolist() == ["None", "apnea"]
-
-
 # --- CSV: what is refused ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"bad\.csv is empty"),
-        ("\n\n", r"bad\.csv is empty"),
-        ("a,b,y\n", r"bad\.csv must have rows below its header"),
-        (
-            "a,b,y\n1,2,3\n4,,6\n",
-            r"bad\.csv, line 3, column 2 \('b'\): a value is missing, got an e",
-        ),
-        ("a,b,y\n1,2,3\n4,NA,6\n", r"bad\.csv, line 3, column 2 \('b'\): a value is miss.* 'NA'"),
-        ("a,b,y\n1,nan,3\n", r"bad\.csv, line 2, column 2 \('b'\): a value is missing, got 'nan'"),
-        ("a,b,y\n1,2,3\nx,5,6\n", r"bad\.csv, line 3, column 1 \('a'\): must be a finite.* 'x'"),
-        ("a,b,y\n1,2,3\n4,inf,6\n", r"bad\.csv, line 3, column 2 .*must be a finite n.* 'inf'"),
-        ("a,b,y\n1,1_0,3\n", r"bad\.csv, line 2, column 2 .*must be a finite number, got '1_0'"),
-        ("a,b,y\n1,2,3\n\n4,5\n", r"bad\.csv, line 4: the row must have 3 cells .*got 2"),
-        ("a,b,y\n1,2,3,4\n", r"bad\.csv, line 2: the row must have 3 cells .*got 4"),
-        ("a,b,y\n1,2,\n", r"bad\.csv, line 2, column 3 \('y'\): a value is missing"),
-        ("a,b,y\n1,2,3\n1,2,NA\n", r"bad\.csv, line 3, column 3 \('y'\): a value is mis.*'NA'"),
-        ('a,b,y\n1,"2\n\n",3\n1,2,?\n', r"bad\.csv, line 5, column 3 \('y'\): a value is miss"),
-        ("a,,y\n1,2,3\n", r"bad\.csv, line 1, column 2: the column has no name"),
-        ("a,b,a\n1,2,3\n", r"bad\.csv, line 1, column 3: the name 'a' is already that of column 1"),
-        ("5.1,3.5,setosa\n4.9,3.0,setosa\n", r"bad\.csv, line 1: must name the columns.*no-header"),
-        ("3,1,2\n1,2,3\n", r"bad\.csv, line 1: must name the columns, got the numbers 3, 1"),
-        ("y\n1\n", r"bad\.csv must have a feature column besides the target"),
-        ('a,b\n1,"2\n', r"bad\.csv, line 2: unexpected end of data"),
+        ("", r"bad\.csv: .*empty"),
+        ("a,b,y\n", r"bad\.csv: no rows"),
+        ("a,b,y\n1,2,3\n4,,6\n7,8,9\n", r"column 'b' has no number at line 3"),
+        ("a,b,y\n1,2,3\n4,inf,6\n7,8,9\n", r"column 'b' has no number at line 3"),
+        ("a,b,y\n1,2,3\nx,,6\n", r"column 'a' has no number at .*; column 'b' has no number at "),
+        ("a,b,y\n1,2,u\n4,5,\n7,8,v\n", r"the target 'y' is missing at line 3"),
+        ("a,b,y\n1,2,3\n4,5\n7,8,9\n", r"line 3: 2 cells where there should be 3"),
+        ("y\n1\n2\n", r"bad\.csv must have a feature column besides the target"),
     ],
 )
 def test_bad_csv_is_refused_with_file_line_and_column(
@@ -175,9 +154,9 @@ def test_bad_csv_is_refused_with_file_line_and_column(
     assert str(path) in str(caught.value)
 
 
-def test_bad_cell_is_located_far_down_a_file_of_one_feature(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", "a,y\n" + "1,2\n" * 9000 + "oops,2\n")
-    with pytest.raises(ValueError, match=r"line 9002, column 1 \('a'\).*got 'oops'"):
+def test_words_are_for_the_table_model(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "a,b,y\n" + "u,1,2\nv,2,3\n" * 20)
+    with pytest.raises(ValueError, match=r"column 'a' has no number .*TableModel\.fit"):
         read_csv(path)
 
 
@@ -193,13 +172,6 @@ def test_unknown_columns_are_refused_with_the_nearest_name(tmp_path: Path) -> No
         read_csv(path, features=["zz"])
     with pytest.raises(ValueError, match=r"must be one of the 14 columns, got position 14"):
         read_csv(path, 14)
-
-
-def test_csv_in_another_encoding_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes("a,y\n1,caf\xe9\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"a\.csv must be UTF-8 text, got byte 0xe9"):
-        read_csv(path)
 
 
 # --- arrays --------------------------------------------------------------------------------------
@@ -302,14 +274,6 @@ def test_truncated_npz_is_refused(tmp_path: Path) -> None:
 # --- Parquet -------------------------------------------------------------------------------------
 
 
-def test_parquet_without_pyarrow_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match=r"a\.parquet: .*pip install pyarrow"):
-        read_parquet(tmp_path / "a.parquet")
-
-
 def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet as parquet
@@ -321,18 +285,15 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
     assert read.y is not None
     assert read.y.tolist() == ["yes", "no"]
     assert load(tmp_path / "a.parquet", target="v", features=("u",)).target_name == "v"
-    with pytest.raises(ValueError, match=r"column 't': a value is missing \(1 are\)"):
+    with pytest.raises(ValueError, match=r"column 't' has no number at row 1"):
         read_parquet(tmp_path / "a.parquet")
     with pytest.raises(ValueError, match=r"unknown target column 'z'"):
         read_parquet(tmp_path / "a.parquet", "z")
     with pytest.raises(ValueError, match=r"one of the 4 columns, got position 4"):
         read_parquet(tmp_path / "a.parquet", 4)
     assert read_parquet(tmp_path / "a.parquet", None, features=["u"]).y is None
-    with pytest.raises(TypeError, match=r"column 'y': must hold numbers"):
-        read_parquet(tmp_path / "a.parquet", None, features=["y"])
-    write(tmp_path / "b.parquet", "a,b\n1,2\n")
-    with pytest.raises(ValueError, match=r"b\.parquet must be a Parquet file"):
-        read_parquet(tmp_path / "b.parquet")
+    with pytest.raises(ValueError, match=r"column 'u' has no number|column 't' has no number"):
+        read_parquet(tmp_path / "a.parquet", None, features=["t"])
 
 
 # --- load ----------------------------------------------------------------------------------------

@@ -80,13 +80,19 @@ def assert_same_output(printed: str, promised: str) -> None:
 
 def test_readme_blocks_run_in_order_and_print_what_they_promise(tmp_path: Path) -> None:
     found = blocks(ROOT / "README.md")
-    assert [block.language for block in found] == ["sh", "sh", "python", "sh"]
+    assert [block.language for block in found] == ["sh", "sh", "sh", "python", "sh"]
     assert sum(block.output is not None for block in found) == 2
     for block in found:
         printed = run(block, tmp_path)
         if block.output is not None:
             assert_same_output(printed, block.output)
-    for name in ("digits.safetensors", "digits.png", "deep.safetensors", "predictions.csv"):
+    for name in (
+        "penguins.safetensors",
+        "penguins.png",
+        "digits.safetensors",
+        "deep.safetensors",
+        "predictions.csv",
+    ):
         assert (tmp_path / name).stat().st_size > 0
 
 

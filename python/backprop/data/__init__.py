@@ -6,12 +6,12 @@ import os
 
 import numpy as np
 
-from backprop.data._arrays import read_npy, read_npz, read_parquet
-from backprop.data._csv import read_csv
+from backprop.data._arrays import read_npy, read_npz
 from backprop.data._dataset import Dataset
 from backprop.data._labels import encode_labels, infer_task
 from backprop.data._split import split_indices, train_test_split
 from backprop.data._standardizer import Standardizer, same_unit
+from backprop.data._tables import read_csv, read_parquet
 
 __all__ = [
     "BUNDLED",
@@ -61,15 +61,15 @@ def load(
     *,
     target: str | int | None = -1,
     features: tuple[str, ...] | None = None,
-    header: bool = True,
+    header: bool | None = None,
 ) -> Dataset:
     """Read a data set of any kind by its name.
 
     Parameters
     ----------
     source : str or path
-        A CSV or TSV file (also ``.gz``), ``.npz``, ``.npy``, ``.parquet``, or the name of a
-        bundled set.
+        An ``.npz`` or ``.npy`` file, a table of numbers in any form that `backprop.tables.read`
+        knows, or the name of a bundled set.
     y_source : str or path, optional
         The ``.npy`` file of the target where ``source`` is that of the features.
     target, features, header

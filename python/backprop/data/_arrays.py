@@ -1,15 +1,14 @@
-"""Arrays that others saved: ``.npz``, a pair of ``.npy`` files, Parquet."""
+"""Arrays that others saved: ``.npz``, a pair of ``.npy`` files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backprop.data._dataset import Dataset, checked, position
+from backprop.data._dataset import Dataset, checked
 
 # Pairs of names under which archives hold features and target, the first being ours.
 _NPZ_NAMES = (("X", "y"), ("x", "y"), ("data", "target"))
@@ -73,57 +72,6 @@ def read_npy(
         raise ValueError(f"{name} must hold a single array, got an archive; rename it to .npz")
     X, y = checked(X, y, name, y_name="y" if y_path is None else os.fspath(y_path))
     return Dataset(X, y, name, target_name=None if y is None else "y")
-
-
-def read_parquet(
-    path: str | os.PathLike[str],
-    target: str | int | None = -1,
-    *,
-    features: Sequence[str] | None = None,
-) -> Dataset:
-    """Read a Parquet table; the columns are chosen as in `read_csv`.
-
-    Raises
-    ------
-    ImportError
-        If pyarrow is not installed.
-    ValueError, TypeError
-        For an unknown column, a missing value, or a column of features that is not numbers.
-    OSError
-        If the file cannot be read.
-    """
-    name = os.fspath(path)
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError(
-            f"{name}: reading Parquet needs pyarrow; pip install pyarrow, or save it as CSV"
-        ) from error
-    try:
-        table = pyarrow.parquet.read_table(name)
-    except pyarrow.ArrowInvalid as error:
-        raise ValueError(f"{name} must be a Parquet file: {error}") from error
-    columns: list[str] = table.column_names
-    goal = None if target is None else position(columns, target, "target", name)
-    if features is None:
-        features = [column for i, column in enumerate(columns) if i != goal]
-    wanted = [position(columns, feature, "feature", name) for feature in features]
-    for i in [*wanted, *([] if goal is None else [goal])]:
-        if table[i].null_count:
-            raise ValueError(
-                f"{name}, column {columns[i]!r}: a value is missing ({table[i].null_count} are); "
-                "fill the missing values or remove their rows"
-            )
-    arrays = [table[i].to_numpy() for i in wanted]
-    for column, array in zip(features, arrays, strict=True):
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"{name}, column {column!r}: must hold numbers, got {array.dtype}")
-    y = None if goal is None else table[goal].to_numpy()
-    if y is not None and y.dtype.kind == "O":
-        y = y.astype(str)
-    X, y = checked(np.column_stack(arrays), y, name)
-    return Dataset(X, y, name, tuple(features), None if goal is None else columns[goal])
 
 
 def _load(file: Any, name: str, mmap_mode: Any = None) -> Any:

@@ -287,6 +287,10 @@ class Table:
         column = self._with_role("target")
         return 0 if column is None else column.missing
 
+    def where(self, row: int) -> str:
+        """Return how to find a row, counted from 0, in the source: its line, if it is a text."""
+        return self._frame.where(row)
+
     def take(self, rows: Any) -> "Table":
         """Return the table of some rows, decided as this one is.
 

@@ -88,7 +88,9 @@ def train(args: Namespace) -> int:
             print(f"loss curve saved to {picture}")
         else:
             print("loss curve not drawn: it needs matplotlib (pip install matplotlib)")
-    print("time: " + ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items()))
+    # All in seconds, to be compared; the shortest with as many digits as it takes to see them.
+    spent = {name: f"{t:.2f}" if t >= 0.01 else f"{t:.4f}" for name, t in seconds.items()}
+    print("time: " + ", ".join(f"{name} {time} s" for name, time in spent.items()))
     if interrupted:
         print(
             f"interrupted: the saved model is that of epoch {model.history.epochs} of {args.epochs}"
@@ -159,9 +161,10 @@ def _announce(table: Table | Dataset, job: Job[TableModel]) -> None:
     )
     if isinstance(table, Table):
         n = len(model.encoder.names)
+        make = "makes" if n == 1 else "make"
         print(
             f"{table.source}: {counted(len(table), 'row')}, "
-            f"{counted(len(table.columns), 'column')}, of which {n} make "
+            f"{counted(len(table.columns), 'column')}, of which {n} {make} "
             f"{counted(model.encoder.n_features_out, 'feature')}; {kind}; {parts}"
         )
         for line in understood(table):

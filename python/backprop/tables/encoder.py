@@ -261,8 +261,14 @@ class Encoder:
         if self.task == "regression":
             y = np.asarray(table.y, np.float64)[picked]
             y = y[~np.isnan(y)]
-            self._mean = float(np.mean(y)) if y.size else 0.0
-            deviation = float(np.std(y - self._mean)) if y.size else 0.0
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._mean = float(np.mean(y)) if y.size else 0.0
+                deviation = float(np.std(y - self._mean)) if y.size else 0.0
+            if not np.isfinite(deviation):
+                raise ValueError(
+                    f"target {self.target!r} must be finite and its squares must fit float64, got "
+                    f"values up to {np.abs(y).max():.3g}; give it in a larger unit"
+                )
             self._deviation = deviation if np.isfinite(deviation) and deviation > 0 else 1.0
             self._target_style = table[self.target or ""].decision.style
         self._fitted = True

@@ -174,7 +174,7 @@ def test_play_shows_a_saved_model_on_its_data(in_folder):
     assert main(train.split()) == 0
     assert main(["play", "m.safetensors", "d.csv", "--examples", "20", "--seed", "2"]) == 0
     about = problem_of((in_folder / "play.html").read_text("utf-8"))
-    net = bp.load("m.safetensors")
+    net = bp.load("m.safetensors").network
     np.testing.assert_array_equal(about["starts"][0]["W"][0], net.W[0])
     assert about["feature_names"] == ["a", "b", "c"]
     assert about["output_names"] == ["big", "small"]

@@ -18,7 +18,7 @@ SHIPPED = re.compile(
     r"backprop/(\w+/)*\w+\.(py|pyi)"
     r"|backprop/py\.typed"
     r"|backprop/look/play/page/\w+\.(html|css|js)"
-    r"|backprop/datasets/(digits\.npz|LICENSE-digits\.txt)"
+    r"|backprop/datasets/(digits\.npz|penguins\.csv|LICENSE-(digits|penguins)\.txt)"
     r"|backprop/_cpu(\.[\w-]+)?\.(so|pyd)"
     r"|backprop/_levels/\w+/_backprop(\.[\w-]+)?\.(so|pyd)"
     # The header-only core is a feature of the wheel: docs/cpp.md says why.
@@ -56,7 +56,8 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         for path in sources.glob(f"backprop/{pattern}")
     }
     assert package - names == set()
-    assert {"backprop/py.typed", "backprop/datasets/LICENSE-digits.txt"} <= names
+    licences = {f"backprop/datasets/LICENSE-{name}.txt" for name in ("digits", "penguins")}
+    assert {"backprop/py.typed"} | licences <= names
     assert any("/_levels/" in name for name in names)
     licences = {name.rsplit("/", 1)[1] for name in names if "/licenses/" in name}
     assert {"LICENSE", "LICENSE-digits.txt"} <= licences

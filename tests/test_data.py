@@ -190,6 +190,16 @@ def test_npz_is_read_as_stored(tmp_path: Path, names: tuple[str, str]) -> None:
     assert table.target_name == names[1]
 
 
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
+def test_npz_of_a_sparse_matrix_says_who_takes_it(tmp_path: Path, kind: str) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    sparse.save_npz(tmp_path / "s.npz", sparse.random(20, 5, 0.3, format=kind, random_state=0))
+    with pytest.raises(
+        ValueError, match=r"s\.npz .*sparse matrix that SciPy wrote; read it with sci"
+    ):
+        read_npz(tmp_path / "s.npz")
+
+
 def test_npz_without_target_is_data_to_predict(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", X=np.ones((3, 2)))
     assert read_npz(tmp_path / "a.npz").y is None

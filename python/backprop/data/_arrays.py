@@ -30,6 +30,12 @@ def read_npz(path: str | os.PathLike[str]) -> Dataset:
         archive = _load(file, name)
         if isinstance(archive, np.ndarray):
             raise ValueError(f"{name} must be a NumPy archive of X and y, got a single array")
+        if {"format", "shape", "data"} <= set(archive.files):
+            raise ValueError(
+                f"{name} must hold an array X, got a sparse matrix that SciPy wrote; read it with "
+                "scipy.sparse.load_npz and give it to Network.fit or an estimator, which take it "
+                "as it is"
+            )
         for X_name, y_name in _NPZ_NAMES:
             if X_name in archive.files:
                 X = _member(archive, X_name, name)
